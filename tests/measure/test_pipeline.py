@@ -433,11 +433,22 @@ def test_a_still_turned_by_90_degrees_is_refused(measurer, phantom_clip, tmp_pat
     assert (found.reason_code, found.ef_percent) == ("turned", None)
 
 
-def test_a_clip_upside_down_is_measured_with_a_warning(measurer, phantom_clip):
-    good = phantom_clip.clip
-    turned = measurer.measure_clip(replace(good, frames=np.ascontiguousarray(good.frames[:, ::-1])))
-    assert abs(turned.ef_percent - measurer.measure_clip(good).ef_percent) < 4
-    assert "upside_down" in {n.code for n in turned.notices}
+@pytest.mark.parametrize("path", [None, CINE], ids=["phantom", "packaged cine"])
+def test_a_clip_upside_down_is_turned_over_for_the_networks(measurer, phantom_clip, path):
+    good = replace(phantom_clip.clip if path is None else open_clip(path), region=None)
+    chroma = None if good.chroma is None else np.ascontiguousarray(good.chroma[::-1])
+    turned = replace(good, frames=np.ascontiguousarray(good.frames[:, ::-1]), chroma=chroma)
+    measured, upright = measurer.measure_clip(turned), measurer.measure_clip(good)
+    assert "upside_down" in {n.code for n in measured.notices}
+    assert measured.ef_percent == pytest.approx(upright.ef_percent, abs=1e-6)
+    assert (measured.ed_frame, measured.es_frame) == (upright.ed_frame, upright.es_frame)
+    assert measured.view_probability == pytest.approx(upright.view_probability, abs=1e-6)
+    assert measured.quality.score == pytest.approx(upright.quality.score, abs=1e-6)
+    assert {n.code for n in measured.notices} - {"upside_down"} == {n.code for n in upright.notices}
+    height = good.frames.shape[1]
+    for one, other in zip(measured.tracings, upright.tracings, strict=True):
+        if other is not None:
+            assert one.apex == pytest.approx([other.apex[0], height - 1 - other.apex[1]], abs=1e-6)
 
 
 @pytest.mark.slow

@@ -27,24 +27,27 @@ from lvef.transforms.spec import InputSpec
     st.integers(20, 900),
     st.floats(-5, 900),
     st.floats(-5, 900),
+    st.booleans(),
 )
-def test_points_go_there_and_back(x0, y0, width, height, x, y):
-    placement = place(Box(x0, y0, x0 + width, y0 + height), 128)
+def test_points_go_there_and_back(x0, y0, width, height, x, y, upside_down):
+    placement = place(Box(x0, y0, x0 + width, y0 + height, upside_down), 128)
     point = np.array([[x, y]])
     assert np.allclose(placement.to_image(placement.to_network(point)), point, atol=1e-6)
 
 
+@pytest.mark.parametrize("upside_down", [False, True])
 @pytest.mark.parametrize("shape", [(90, 60), (60, 90), (300, 200), (112, 112)])
-def test_a_blob_lands_where_the_map_says(shape):
+def test_a_blob_lands_where_the_map_says(shape, upside_down):
     height, width = shape
     y, x = np.mgrid[: height + 20, : width + 30]
     centre = np.array([12 + 0.6 * width, 8 + 0.4 * height])
     blob = (255 * np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * 6.0**2))).astype(np.uint8)
-    placement = place(Box(12, 8, 12 + width, 8 + height), 128)
+    placement = place(Box(12, 8, 12 + width, 8 + height, upside_down), 128)
     square = fit(blob[None], placement, 128)[0].astype(float)
     yy, xx = np.mgrid[:128, :128]
     found = np.array([(xx * square).sum(), (yy * square).sum()]) / square.sum()
     assert np.allclose(found, placement.to_network(centre), atol=0.15)
+    assert (found[1] > 64) == upside_down, "the blob lies above the middle of the image"
 
 
 def test_one_scale_for_both_directions_and_black_beside():

@@ -113,6 +113,14 @@ def test_a_sector_of_known_angle(half_angle):
     assert shape.probe == pytest.approx([160, 30], abs=8)
 
 
+def test_the_angle_of_a_sector_upside_down_is_the_same_and_the_probe_below():
+    frames, _ = fan_frames()
+    upright, turned = (sector_shape(find_sector(as_clip(f))) for f in (frames, frames[:, ::-1].copy()))
+    assert turned.width_deg == pytest.approx(upright.width_deg, abs=1e-6)
+    height = frames.shape[1]
+    assert turned.probe == pytest.approx([upright.probe[0], height - 1 - upright.probe[1]], abs=1e-6)
+
+
 def test_the_angle_is_that_of_the_body_where_pixels_are_not_square():
     frames, _ = fan_frames(half_angle=0.6)
     flat = np.stack([cv2.resize(f, (320, 120), interpolation=cv2.INTER_AREA) for f in frames])

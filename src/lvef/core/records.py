@@ -96,6 +96,8 @@ class Box:
     y0: int
     x1: int
     y1: int
+    upside_down: bool = False
+    """Whether a network is to be shown it turned over, top to bottom: the probe is below."""
 
     @property
     def width(self) -> int:

@@ -54,7 +54,6 @@ CAUTION_CODES = frozenset(
         "no_whole_beat",
         "two_sectors",
         "untraced_frames",
-        "upside_down",
         "ventricle_not_checked",
         "view_changes",
         "view_contradicts_image",

@@ -125,8 +125,8 @@ class SegmentationPredictor(Predictor):
         """Frames and the part of the image that this network is shown."""
         if self.entry.card.input.crop == "whole":
             height, width = clip.frames.shape[1:]
-            return clip.frames, Box(0, 0, width, height)
-        return clip.frames, fan.box
+            return clip.frames, Box(0, 0, width, height, fan.upside_down)
+        return clip.frames, fan.shown
 
     def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
         """See `Predictor.square`; None where the network is shown one frame alone."""

@@ -120,7 +120,7 @@ def check_image(clip: Clip, fan: Sector, thresholds: Thresholds) -> None:
 
 
 def check_sector(source: str, sector: Sector) -> tuple[CodedWarning, ...]:
-    """Refuse images that are turned by 90 degrees; warn of images upside down, and of two sectors.
+    """Refuse images that are turned by 90 degrees; say of images that they are upside down, and warn of two sectors.
 
     Args:
         source: File name for the message.
@@ -142,7 +142,7 @@ def check_sector(source: str, sector: Sector) -> tuple[CodedWarning, ...]:
         )
     warnings = []
     if side == "bottom":
-        text = "The image is upside down, with the probe at the bottom: it was measured as it is. Check the contours."
+        text = "The image is upside down, with the probe at the bottom: it was turned over to be measured."
         warnings.append(CodedWarning("upside_down", text))
     if sector.second is not None:
         one, other = sector.box, sector.second

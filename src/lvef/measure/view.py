@@ -157,7 +157,7 @@ class ViewModel:
             if frames is None
             else np.asarray(frames, dtype=np.intp)
         )
-        placement = place(sector.box, self._spec.size, clip.spacing)
+        placement = place(sector.shown, self._spec.size, clip.spacing)
         batch = normalise(fit(clip.frames[picked], placement, self._spec.size), self._spec)
         found = self._session.start(batch)().astype(np.float64)
         return FrameViews(picked, found[:, :-1], found[:, -1])

@@ -37,7 +37,7 @@ LEVEL_FRAMES = 12
 class Placement:
     """The affine map between image and network square.
 
-    ``x_net = (x - x0 + 0.5) * scale_x + pad_x - 0.5``, likewise y.
+    ``x_net = (x - x0 + 0.5) * scale_x + pad_x - 0.5``, likewise y; of a box that is upside down y counts from below.
 
     Attributes:
         box: Part of the image that was taken.
@@ -62,14 +62,21 @@ class Placement:
         scale = np.array([self.scale_x, self.scale_y])
         pad = np.array([self.pad_x, self.pad_y], dtype=float)
         origin = np.array([self.box.x0, self.box.y0], dtype=float)
-        return np.asarray((np.asarray(points, dtype=float) + 0.5 - pad) / scale - 0.5 + origin)
+        return self._turned((np.asarray(points, dtype=float) + 0.5 - pad) / scale - 0.5 + origin)
 
     def to_network(self, points: FloatArray) -> FloatArray:
         """Pixels of the image in the file ``(..., 2)`` to network points."""
         scale = np.array([self.scale_x, self.scale_y])
         pad = np.array([self.pad_x, self.pad_y], dtype=float)
         origin = np.array([self.box.x0, self.box.y0], dtype=float)
-        return np.asarray((np.asarray(points, dtype=float) - origin + 0.5) * scale + pad - 0.5)
+        return np.asarray((self._turned(points) - origin + 0.5) * scale + pad - 0.5)
+
+    def _turned(self, points: FloatArray) -> FloatArray:
+        """Points of the image in the box turned over as the box is."""
+        turned = np.array(points, dtype=float)
+        if self.box.upside_down:
+            turned[..., 1] = self.box.y0 + self.box.y1 - 1 - turned[..., 1]
+        return turned
 
 
 def place(box: Box, size: int, spacing: PixelGeometry | None = None) -> Placement:
@@ -97,7 +104,7 @@ def place(box: Box, size: int, spacing: PixelGeometry | None = None) -> Placemen
 
 
 def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = False) -> FrameArray:
-    """Cut, scale and pad frames into network squares.
+    """Cut, scale and pad frames into network squares, turned over where the box is upside down.
 
     Args:
         frames: ``(n, height, width)`` uint8.
@@ -115,6 +122,7 @@ def fit(frames: FrameArray, placement: Placement, size: int, *, labels: bool = F
     same = (p.width, p.height) == (b.width, b.height)
     for target, frame in zip(out, frames, strict=True):
         cut = frame[b.y0 : b.y1, b.x0 : b.x1]
+        cut = np.ascontiguousarray(cut[::-1]) if b.upside_down else cut
         target[p.pad_y : p.pad_y + p.height, p.pad_x : p.pad_x + p.width] = (
             cut if same else cv2.resize(cut, (p.width, p.height), interpolation=method)
         )
@@ -293,11 +301,11 @@ def shown_frames(
     frames = clip.frames if indices is None else clip.frames[indices]
     if spec.crop == "whole":
         height, width = frames.shape[1:]
-        return frames, Box(0, 0, width, height)
+        return frames, Box(0, 0, width, height, sector.upside_down)
     # Only the frames that are wanted are masked.
     return keep_sector(
         Clip(frames, clip.times_s[: len(frames)], clip.timing, clip.source), sector
-    ).frames, sector.box
+    ).frames, sector.shown
 
 
 def network_clip(frames: FrameArray, spec: ClipSpec) -> ClipArray:

@@ -110,16 +110,24 @@ def sector_shape(sector: Sector, geometry: PixelGeometry | None = None) -> Secto
         geometry: What is known of the pixels; only their shape matters.
     """
     box = sector.box
-    inside = sector.mask[box.y0 : box.y1, box.x0 : box.x1]
+    inside = sector.mask[box.y0 : box.y1, box.x0 : box.x1][:: -1 if sector.upside_down else 1]
     left, right = inside.argmax(axis=1), box.width - 1 - inside[:, ::-1].argmax(axis=1)
     sides = _side(-left.astype(np.float64)), _side(right.astype(np.float64))
     found = [side for side in sides if side is not None]
     if len(found) < 2:
-        return SectorShape(None, np.array([box.x0 + (left[0] + right[0]) / 2, float(box.y0)]))
+        probe = (left[0] + right[0]) / 2, 0.0
+        return SectorShape(None, _in_image(probe, sector))
     slopes, starts = zip(*found, strict=True)
     width = float(np.degrees(np.arctan(np.array(slopes) / aspect_of(geometry)).sum()))
     row = -sum(starts) / sum(slopes)
-    return SectorShape(width, np.array([box.x0 + starts[1] + slopes[1] * row, box.y0 + row]))
+    return SectorShape(width, _in_image((starts[1] + slopes[1] * row, row), sector))
+
+
+def _in_image(point: tuple[float, float], sector: Sector) -> FloatArray:
+    """A point of the sector's box, the probe above, in pixels of the image."""
+    x, y = point
+    box = sector.box
+    return np.array([box.x0 + x, box.y1 - 1 - y if sector.upside_down else box.y0 + y], dtype=np.float64)
 
 
 def squares_of(
@@ -132,7 +140,7 @@ def squares_of(
         sector: Of these frames.
         geometry: What is known of the pixels; only their shape matters.
     """
-    placement = place(sector.box, SIZE_PX, geometry)
+    placement = place(sector.shown, SIZE_PX, geometry)
     mask = fit(sector.mask.astype(np.uint8)[None], placement, SIZE_PX, labels=True)[0]
     return fit(frames, placement, SIZE_PX), mask > 0, placement
 

@@ -70,9 +70,12 @@ its box."""
 WIDE = 1.9
 """What is wider than so many times its height are two sectors that touch. One sector of 120 degrees: 1.73."""
 
-TURNED_OFFSET, LEVEL_OFFSET = 0.075, 0.04
-"""A sector's centre of area lies towards its arc, by this part of its box and more (907 stills and cines of apical views:
-0.12 in the median, above 0.06 in 98 of 100), and in the other direction in the middle (at most 0.03 in 98 of 100)."""
+END = 0.12
+"""Part of a sector's extent at each side whose mean width is looked at."""
+
+TIP_WIDTH, TIP_RATIO = 0.45, 1.65
+"""At the probe a sector's end has at most this part of its largest width, and the opposite end is so many times as wide. Of
+400 apical stills and twelve cines all have 0.1 to 0.26, and 2.3 times and more; the rounded end at the arc has 0.4 to 0.95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +98,32 @@ class Sector:
     def apex_side(self) -> str:
         """Side of the image at which the probe stands: ``top``, ``bottom``, ``left``, ``right``, or nothing if unclear."""
         inside = self.mask[self.box.y0 : self.box.y1, self.box.x0 : self.box.x1]
-        ys, xs = np.nonzero(inside)
-        down, across = (ys.mean() + 0.5) / self.box.height - 0.5, (xs.mean() + 0.5) / self.box.width - 0.5
-        if abs(down) >= TURNED_OFFSET and abs(across) <= LEVEL_OFFSET:
-            return "top" if down > 0 else "bottom"
-        if abs(across) >= TURNED_OFFSET and abs(down) <= LEVEL_OFFSET:
-            return "left" if across > 0 else "right"
-        return ""
+        ends: dict[str, float] = {}
+        for first, last, widths in (
+            ("top", "bottom", inside.sum(axis=1)),
+            ("left", "right", inside.sum(axis=0)),
+        ):
+            n = max(1, round(END * len(widths)))
+            ends |= {first: widths[:n].mean() / widths.max(), last: widths[-n:].mean() / widths.max()}
+        down, across = np.log(ends["bottom"] / ends["top"]), np.log(ends["right"] / ends["left"])
+        if abs(down) >= abs(across):
+            side = "top" if down > 0 else "bottom"
+        else:
+            side = "left" if across > 0 else "right"
+        # A sector is the same on both sides of its own axis.
+        main, other = sorted((abs(down), abs(across)), reverse=True)
+        return side if ends[side] <= TIP_WIDTH and main >= max(np.log(TIP_RATIO), 1.5 * other) else ""
+
+
+    @property
+    def upside_down(self) -> bool:
+        """Whether the probe stands below."""
+        return self.apex_side == "bottom"
+
+    @property
+    def shown(self) -> Box:
+        """The box as networks are shown it: with the probe above where it is known to be below."""
+        return replace(self.box, upside_down=self.upside_down)
 
 
 def find_sector(clip: Clip) -> Sector:

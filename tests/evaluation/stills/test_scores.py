@@ -103,10 +103,11 @@ def test_millimetres_and_pixels_have_no_mean():
     assert not [name for name in metrics_of(scores) if name.startswith("distance")]
 
 
-def test_labels_find_their_way_back_to_the_image():
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_labels_find_their_way_back_to_the_image(upside_down):
     mask = np.kron(np.array([[0, 1], [2, 3]], np.uint8), np.ones((60, 50), np.uint8))
     mask = np.pad(mask, ((7, 3), (5, 9)))
-    placement = place(Box(5, 7, 105, 127), 128)
+    placement = place(Box(5, 7, 105, 127, upside_down), 128)
     square = fit(mask[None], placement, 128, labels=True)[0]
     probability = np.stack([square == k for k in range(4)]).astype(np.float32)
     back = labels_in_image(probability, placement, mask.shape)

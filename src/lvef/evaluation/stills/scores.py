@@ -185,7 +185,7 @@ def labels_in_image(
     held = probability[:, p.pad_y : p.pad_y + p.height, p.pad_x : p.pad_x + p.width]
     full = np.stack([cv2.resize(c, (box.width, box.height), interpolation=cv2.INTER_LINEAR) for c in held])
     labels = np.zeros(shape, np.uint8)
-    labels[box.y0 : box.y1, box.x0 : box.x1] = full.argmax(axis=0)
+    labels[box.y0 : box.y1, box.x0 : box.x1] = full.argmax(axis=0)[:: -1 if box.upside_down else 1]
     return labels
 
 
