@@ -62,7 +62,7 @@ STRUCTURES = ("lv", "myocardium", "la")
 BACKBONE, BACKBONE_NAME = "mobilenet-v2", "mobilenet_v2.pt"
 """The encoder that is trained for other networks, and the file of its state dict."""
 
-VERSION = "1.3.0"
+VERSION = "1.4.0"
 """Version that a newly trained network gets."""
 
 LIMITS = (
