@@ -106,7 +106,9 @@ def test_brightness_is_that_of_tissue_however_much_black_blood_there_is():
     alone, with_blood = brightness_gamma(tissue, 0.44), brightness_gamma(blood, 0.44)
     assert with_blood == pytest.approx(alone, rel=0.2)
     seen = [(frames[:, frames.max(0) > BLACK] / 255).mean() for frames in (tissue, blood)]
-    assert np.log(0.44) / np.log(seen[1]) < 0.6 * np.log(0.44) / np.log(seen[0]), "the mean would change far more"
+    assert np.log(0.44) / np.log(seen[1]) < 0.6 * np.log(0.44) / np.log(seen[0]), (
+        "the mean would change far more"
+    )
 
 
 def test_brightness_counts_what_is_not_black_in_any_frame():

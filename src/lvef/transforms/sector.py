@@ -114,7 +114,6 @@ class Sector:
         main, other = sorted((abs(down), abs(across)), reverse=True)
         return side if ends[side] <= TIP_WIDTH and main >= max(np.log(TIP_RATIO), 1.5 * other) else ""
 
-
     @property
     def upside_down(self) -> bool:
         """Whether the probe stands below."""
