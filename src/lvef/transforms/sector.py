@@ -75,7 +75,7 @@ END = 0.12
 
 TIP_WIDTH, TIP_RATIO = 0.45, 1.65
 """At the probe a sector's end has at most this part of its largest width, and the opposite end is so many times as wide. Of
-400 apical stills and twelve cines all have 0.1 to 0.26, and 2.3 times and more; the rounded end at the arc has 0.4 to 0.95."""
+400 apical stills and twelve cines all have 0.1 to 0.26, and 2.3 times and more; the end at the arc has 0.4 to 0.95."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,21 +98,18 @@ class Sector:
     def apex_side(self) -> str:
         """Side of the image at which the probe stands: ``top``, ``bottom``, ``left``, ``right``, or nothing if unclear."""
         inside = self.mask[self.box.y0 : self.box.y1, self.box.x0 : self.box.x1]
-        ends: dict[str, float] = {}
-        for first, last, widths in (
-            ("top", "bottom", inside.sum(axis=1)),
-            ("left", "right", inside.sum(axis=0)),
+        found = []
+        for sides, widths in (
+            (("top", "bottom"), inside.sum(axis=1)),
+            (("left", "right"), inside.sum(axis=0)),
         ):
             n = max(1, round(END * len(widths)))
-            ends |= {first: widths[:n].mean() / widths.max(), last: widths[-n:].mean() / widths.max()}
-        down, across = np.log(ends["bottom"] / ends["top"]), np.log(ends["right"] / ends["left"])
-        if abs(down) >= abs(across):
-            side = "top" if down > 0 else "bottom"
-        else:
-            side = "left" if across > 0 else "right"
+            ends = np.array([widths[:n].mean(), widths[-n:].mean()]) / widths.max()
+            narrow = int(ends.argmin())
+            found.append((float(abs(np.log(ends[0] / ends[1]))), sides[narrow], float(ends[narrow])))
         # A sector is the same on both sides of its own axis.
-        main, other = sorted((abs(down), abs(across)), reverse=True)
-        return side if ends[side] <= TIP_WIDTH and main >= max(np.log(TIP_RATIO), 1.5 * other) else ""
+        (main, side, tip), (other, _, _) = sorted(found, reverse=True)
+        return side if tip <= TIP_WIDTH and main >= max(np.log(TIP_RATIO), 1.5 * other) else ""
 
     @property
     def upside_down(self) -> bool:
