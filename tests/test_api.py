@@ -154,7 +154,7 @@ def test_plot_shows_ed_es_and_curve(result):
     assert len(ed.images) == len(es.images) == 1
     x, y = curve.lines[0].get_data()
     assert (len(x), max(y)) == (30, pytest.approx(100.0))
-    assert "EF 62 %" in figure.get_suptitle()
+    assert "EF 65 %" in figure.get_suptitle()
     # What a notebook without pyplot shows.
     assert figure._repr_png_().startswith(b"\x89PNG")
 
@@ -168,9 +168,9 @@ def test_nothing_to_plot_is_said():
 
 def test_a_notebook_shows_ef_and_image(result):
     html = result._repr_html_()
-    assert "EF 62 %" in html and 'src="data:image/png;base64,' in html
+    assert "EF 65 %" in html and 'src="data:image/png;base64,' in html
     assert "<script" not in html
-    assert "EF 62 %" in repr(result)
+    assert "EF 65 %" in repr(result)
 
 
 def test_save_writes_what_the_command_writes(tmp_path, result):

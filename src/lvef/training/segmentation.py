@@ -67,8 +67,8 @@ VERSION = "1.4.0"
 
 LIMITS = (
     "Trained on stills of one hospital and one maker's machine; other machines, contrast agents and children were not seen.",
-    "A shadow over the ventricle, or a wall that drops out, makes the EF four to five points worse.",
-    "A faint lateral wall at end-systole is drawn too far out: on synthetic phantoms the EF is 6 points too low.",
+    "A shadow over the ventricle, or a wall that drops out, makes the EF three to five points worse.",
+    "A faint lateral wall at end-systole is drawn too far out: on synthetic phantoms the EF is 4 to 7 points too low.",
     "Apical four- and two-chamber views only; other views are not reliably refused.",
     "One view cannot reveal foreshortening.",
     "A2C stills of the dataset have lost their scale and aspect ratio.",
