@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Box, Clip
+from lvef.io.open import open_clip
 from lvef.transforms.sector import find_sector, hide_outside_sector
 
 
@@ -194,6 +198,15 @@ def test_the_side_of_the_probe(turns, side):
     frames, _ = fan_frames()
     turned = np.ascontiguousarray(np.rot90(frames, turns, axes=(1, 2)))
     assert find_sector(as_clip(turned)).apex_side == side
+
+
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_a_still_whose_dark_side_is_not_found_is_not_taken_for_a_turned_one(upside_down):
+    clip = open_clip(Path(str(get_testdata_file("examples_ybr_color.dcm", download=False))))
+    expected = {"", "bottom" if upside_down else "top"}
+    for frame in clip.frames[::3]:
+        still = np.ascontiguousarray(frame[::-1] if upside_down else frame)
+        assert find_sector(as_clip(still[None])).apex_side in expected
 
 
 def test_one_sector_has_no_second():
