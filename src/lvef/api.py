@@ -259,7 +259,7 @@ def measure(
     Examples:
         >>> import lvef
         >>> lvef.measure(lvef.sample_cine(), precision="f32")
-        EchoResult('...examples_ybr_color.dcm': EF 65 % (57-78), partial_cycle, caution)
+        EchoResult('...examples_ybr_color.dcm': EF 65 % (57-77), partial_cycle, caution)
     """
     found, is_one = _sources(sources)
     measurer = load_measurer(frame_rate_hz=frame_rate_hz, **options)

@@ -148,8 +148,7 @@ OTHER_SCREENS = {
 def test_the_ef_hardly_depends_on_the_screen(answer, measurer, name):
     frames = np.ascontiguousarray(OTHER_SCREENS[name](answer[1].frames))
     measurement = measurer.measure_clip(replace(answer[1], frames=frames, chroma=None))
-    # camus-seg 1.3.0: 4.6 points with the apex below (1.2.0: .3), 4.0 darker by a gamma of 1.5 (1.2.0: 5.5).
-    most = 5 if name in ("apex below", "both", "darker") else 4
+    most = 0.1 if name in ("mirrored", "apex below", "both") else 2.5
     assert abs(measurement.ef_percent - answer[0].ef_percent) < most
     assert abs(measurement.ed_frame - answer[0].ed_frame) <= 2
 
