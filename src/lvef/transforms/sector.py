@@ -103,17 +103,17 @@ class Sector:
     def apex_side(self) -> str:
         """Side of the image at which the probe stands: ``top``, ``bottom``, ``left``, ``right``, or nothing if unclear."""
         inside = self.mask[self.box.y0 : self.box.y1, self.box.x0 : self.box.x1]
-        ys, xs = np.nonzero(inside)
-        down, across = (ys.mean() + 0.5) / self.box.height - 0.5, (xs.mean() + 0.5) / self.box.width - 0.5
-        found = []
+        found, offsets = [], []
         for sides, widths in (
-            (("top", "bottom"), inside.sum(axis=1)),
             (("left", "right"), inside.sum(axis=0)),
+            (("top", "bottom"), inside.sum(axis=1)),
         ):
+            offsets.append((widths @ (np.arange(len(widths)) + 0.5)) / widths.sum() / len(widths) - 0.5)
             n = max(1, round(END * len(widths)))
             ends = np.array([widths[:n].mean(), widths[-n:].mean()]) / widths.max()
             narrow = int(ends.argmin())
             found.append((float(abs(np.log(ends[0] / ends[1]))), sides[narrow], float(ends[narrow])))
+        across, down = offsets
         # A sector is the same on both sides of its own axis.
         (main, side, tip), (other, _, _) = sorted(found, reverse=True)
         if tip > TIP_WIDTH or main < max(np.log(TIP_RATIO), 1.5 * other):
