@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import sys
 
 import pytest
@@ -47,3 +48,9 @@ def test_what_an_error_says_of_memory(monkeypatch):
     assert not is_out_of_memory(ValueError("no number"))
     monkeypatch.setattr(memory, "PROBE_BYTES", 2**60)
     assert is_out_of_memory(ValueError("no number")), "there is no room for anything"
+
+
+def test_a_library_that_gets_no_thread_lacks_memory_and_a_lock_that_is_held_does_not():
+    openvino = "Failed to create plugin for device CPU\nplugin.cpp:921:\nResource temporarily unavailable\n"
+    assert is_out_of_memory(RuntimeError(openvino))
+    assert not is_out_of_memory(BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"))

@@ -21,11 +21,15 @@ SIGNS = (
 )
 """What errors of the system and of libraries say where memory has run out."""
 
+OF_LIBRARIES = ("resource temporarily unavailable",)
+"""What native libraries say where they cannot start a thread; of an error of the system it may mean a lock."""
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error means that memory has run out, in whatever words a library reports it, or in none."""
     words = str(error).lower()
-    return isinstance(error, MemoryError) or any(sign in words for sign in SIGNS) or not _has_room()
+    signs = SIGNS if isinstance(error, OSError) else SIGNS + OF_LIBRARIES
+    return isinstance(error, MemoryError) or any(sign in words for sign in signs) or not _has_room()
 
 
 def release_free_memory() -> bool:
