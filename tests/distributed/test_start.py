@@ -3,21 +3,74 @@
 from __future__ import annotations
 
 import signal
+import sys
+import threading
+import time
 from types import SimpleNamespace
+
+import pytest
 
 from lvef.distributed.cluster import _start
 
 
-def test_handlers_of_stop_signals_stay_those_of_the_program():
+def ray_that(starts):
+    """As much of Ray as its start needs; its own handler of SIGTERM would end this test."""
+    utils = SimpleNamespace(set_sigterm_handler=lambda handler: signal.signal(signal.SIGTERM, handler))
+
     def init(**_):
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        utils.set_sigterm_handler(lambda *_: pytest.fail("Ray's handler"))
+        starts()
 
-    def own(*_):
-        pass
+    return SimpleNamespace(init=init, _private=SimpleNamespace(utils=utils))
 
-    before = signal.signal(signal.SIGTERM, own)
+
+@pytest.fixture
+def calls():
+    """What this program's handler of SIGTERM was called with."""
+    found = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: found.append(number))
+    yield found
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_handlers_of_stop_signals_stay_those_of_the_program(calls):
+    own = signal.getsignal(signal.SIGTERM)
+    ray = ray_that(lambda: signal.signal(signal.SIGTERM, lambda *_: None))
+    setter = ray._private.utils.set_sigterm_handler
+    _start(ray, {"address": "local"})
+    assert signal.getsignal(signal.SIGTERM) is own
+    assert ray._private.utils.set_sigterm_handler is setter
+    assert not calls
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals of POSIX")
+def test_a_stop_signal_that_another_thread_gets_while_ray_starts_takes_effect_after_it(calls):
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    during = []
+
+    def starts():
+        signal.pthread_kill(thread.ident, signal.SIGTERM)
+        for _ in range(100):
+            time.sleep(0.001)
+        during.extend(calls)
+
     try:
-        _start(SimpleNamespace(init=init), {"address": "local"})
-        assert signal.getsignal(signal.SIGTERM) is own
+        _start(ray_that(starts), {"address": "local"})
     finally:
-        signal.signal(signal.SIGTERM, before)
+        done.set()
+        thread.join()
+    assert (during, calls) == ([], [signal.SIGTERM])
+
+
+def test_a_stop_while_ray_starts_ends_the_cluster():
+    def starts():
+        raise KeyboardInterrupt
+
+    ended = []
+    ray = ray_that(starts)
+    ray.shutdown = lambda: ended.append(True)
+    with pytest.raises(KeyboardInterrupt):
+        _start(ray, {"address": "local"})
+    assert ended == [True]

@@ -126,26 +126,40 @@ def _check_connection(address: str) -> None:
 
 
 @contextmanager
-def _handlers_kept() -> Iterator[None]:
-    """Keep this program's handlers of stop signals: those of Ray print lines of their own, and end it by another code."""
+def _handlers_kept(utils: Any) -> Iterator[None]:  # noqa: ANN401
+    """Keep this program's handlers of stop signals: those of Ray print lines of their own, and end it by another code.
+
+    A stop signal that another thread gets in this block takes effect after it.
+
+    Args:
+        utils: The module ``ray._private.utils``, which sets Ray's handler.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
+    received: list[int] = []
+    of_ray, utils.set_sigterm_handler = utils.set_sigterm_handler, lambda _: None
+    for number, handler in before.items():
+        if callable(handler):
+            signal.signal(number, lambda number, _: received.append(number))
     try:
         yield
     finally:
+        utils.set_sigterm_handler = of_ray
         for number, handler in before.items():
             if handler is not None:
                 signal.signal(number, handler)
+        for number in received[:1]:
+            signal.raise_signal(number)
 
 
 def _start(ray: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
     """Connect, and again where a machine that is busy did not start its cluster within the 30 s that Ray waits."""
     for attempt in range(TRIES):
         try:
-            with interrupts_blocked(), _handlers_kept():
+            with interrupts_blocked(), _handlers_kept(ray._private.utils):
                 ray.init(**settings)
             return
         except ValueError:
@@ -154,3 +168,6 @@ def _start(ray: Any, settings: dict[str, Any]) -> None:  # noqa: ANN401
             ray.shutdown()
             if settings["address"] != "local" or attempt == TRIES - 1:
                 raise
+        except BaseException:  # a stop signal: the processes of the cluster must not outlive this one
+            ray.shutdown()
+            raise
