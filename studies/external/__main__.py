@@ -46,6 +46,7 @@ from studies.external.scores import (
     agreement_rows,
     cine_rows,
     drawn_rows,
+    paired_rows,
     stability_rows,
     synthetic_rows,
 )
@@ -123,7 +124,8 @@ class Study:
             for case in cases[:SHOWN_SYNTHETIC]
         ]
         self._sheets(suite, shown, found)
-        return [row for label, by in found.items() for row in synthetic_rows(label, suite, cases, by)]
+        rows = [row for label, by in found.items() for row in synthetic_rows(label, suite, cases, by)]
+        return rows + paired_rows(rows)
 
     def _sheets(self, suite: str, cases: Sequence[Case], found: dict[str, dict[str, Prediction]]) -> None:
         folder = self.out / "sheets" / suite

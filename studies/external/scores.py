@@ -29,7 +29,7 @@ from studies.external.measures import (
     wall_area,
 )
 from studies.external.predictions import Prediction
-from studies.external.tables import ALL, NAN, Row, over_cases
+from studies.external.tables import AGREEMENT, ALL, NAN, PAIRED, Row, over_cases
 
 DRAWN, CINES, STABILITY, PHANTOMS, MOTION = SUITES = ("drawn", "cines", "stability", "phantoms", "motion")
 """Parts of the benchmark."""
@@ -189,11 +189,11 @@ def agreement_rows(
             overlaps.append(float(np.mean(pairs)) if pairs else NAN)
             differences.append(abs(a.ef_percent - b.ef_percent))
             rows += [
-                Row(first, suite, case.name, second, "agreement_dice", overlaps[-1], n=len(pairs)),
-                Row(first, suite, case.name, second, "agreement_ef", differences[-1], unit=EF_POINTS),
+                Row(first, suite, case.name, second, f"{AGREEMENT}_dice", overlaps[-1], n=len(pairs)),
+                Row(first, suite, case.name, second, f"{AGREEMENT}_ef", differences[-1], unit=EF_POINTS),
             ]
-        rows += over_cases([Row(first, suite, ALL, second, "agreement_dice", NAN)], overlaps)
-        rows += over_cases([Row(first, suite, ALL, second, "agreement_ef", NAN, unit=EF_POINTS)], differences)
+        rows += over_cases([Row(first, suite, ALL, second, f"{AGREEMENT}_dice", NAN)], overlaps)
+        rows += over_cases([Row(first, suite, ALL, second, f"{AGREEMENT}_ef", NAN, unit=EF_POINTS)], differences)
     return rows
 
 
@@ -246,6 +246,28 @@ def synthetic_rows(
     for (metric, region), values_mm in borders.items():
         rows += over_cases([Row(model, suite, ALL, region, metric, NAN, unit="mm")], values_mm)
     return rows
+
+
+def paired_rows(rows: Sequence[Row]) -> list[Row]:
+    """Size of the EF error of each model less that of the first one, over the synthetic clips that both answer.
+
+    An interval that holds 0 says that these clips cannot tell the two apart.
+
+    Args:
+        rows: Of one suite, from `synthetic_rows`, all models one after the other.
+    """
+    models = list(dict.fromkeys(row.model for row in rows))
+    values = {(row.model, row.case, row.metric): row.value for row in rows if row.case != ALL}
+    cases = list(dict.fromkeys(row.case for row in rows if row.metric == "ef_true"))
+
+    def error(model: str, case: str) -> float:
+        return abs(values[model, case, "ef"] - values[model, case, "ef_true"])
+
+    found: list[Row] = []
+    for model in models[1:]:
+        row = Row(model, rows[0].suite, ALL, models[0], f"{PAIRED}_ef_mae", NAN, unit=EF_POINTS)
+        found += over_cases([row], [error(model, case) - error(models[0], case) for case in cases])
+    return found
 
 
 def _border_mm(

@@ -27,7 +27,10 @@ ALL = "all"
 NAN = float("nan")
 
 AGREEMENT = "agreement"
-"""Beginning of the metrics that compare two models."""
+"""Beginning of the metrics that say how alike two models are."""
+
+PAIRED = "paired"
+"""Beginning of the differences between two models on the same cases."""
 
 WITH_MEDIAN = ("ef_bias", "ef_mae")
 """Metrics whose baseline is that of the constant median."""
@@ -147,7 +150,7 @@ def to_rich(rows: Sequence[Row]) -> Table:
 def external_figures(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[Figure, ...]:
     """What a card carries of one model's rows: those over all cases. Without an interval its ends are the value itself.
 
-    Agreement with other models is left out: it is no property of one. Only a constant median is a baseline there, and not
+    Comparisons of two models are left out: they are no property of one. Only a constant median is a baseline there, and not
     what experts have.
 
     Args:
@@ -156,7 +159,7 @@ def external_figures(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[Fi
     """
     found = []
     for row in rows:
-        if row.case != ALL or not math.isfinite(row.value) or row.metric.startswith(AGREEMENT):
+        if row.case != ALL or not math.isfinite(row.value) or row.metric.startswith((AGREEMENT, PAIRED)):
             continue
         low, high = (row.value if math.isnan(end) else end for end in (row.low, row.high))
         found.append(

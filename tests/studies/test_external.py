@@ -34,7 +34,7 @@ from studies.external.measures import (
     wall_area,
 )
 from studies.external.predictions import Cache, Model, Prediction
-from studies.external.scores import agreement_rows, cine_rows, drawn_rows, stability_rows
+from studies.external.scores import agreement_rows, cine_rows, drawn_rows, paired_rows, stability_rows
 from studies.external.sheets import chosen_frames
 from studies.external.tables import (
     ALL,
@@ -292,6 +292,26 @@ def test_cines_stability_and_agreement():
     assert value(rows, "agreement_dice", "k") == pytest.approx(
         dice_score(filled(first, shape), filled(second, shape))
     )
+
+
+def test_errors_are_compared_on_the_clips_that_both_answer():
+    true = {"a": 50.0, "b": 60.0, "c": 40.0, "d": 30.0, "e": 20.0, "f": 70.0}
+    efs = {
+        "old": {"a": 40.0, "b": 50.0, "c": 50.0, "d": 30.0, "e": 24.0, "f": math.nan},
+        "new": {"a": 45.0, "b": 65.0, "c": 45.0, "d": 30.0, "e": 23.0, "f": 70.0},
+    }
+    rows = [
+        Row(model, "phantoms", case, ALL, metric, number)
+        for model, found in efs.items()
+        for case, ef in found.items()
+        for metric, number in (("ef", ef), ("ef_true", true[case]))
+    ]
+    [row] = paired_rows(rows)
+    assert (row.model, row.group, row.n, row.unit) == ("new", "old", 5, "EF points")
+    assert row.value == pytest.approx((-5 - 5 - 5 + 0 - 1) / 5)
+    assert row.low < row.value < row.high <= 0
+    assert paired_rows([row for row in rows if row.model == "old"]) == []
+    assert external_figures([row], {}) == ()
 
 
 @pytest.mark.parametrize("change", PERTURBATIONS)
