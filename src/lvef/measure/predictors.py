@@ -123,10 +123,7 @@ class SegmentationPredictor(Predictor):
 
     def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the image that this network is shown."""
-        if self.entry.card.input.crop == "whole":
-            height, width = clip.frames.shape[1:]
-            return clip.frames, Box(0, 0, width, height, fan.upside_down)
-        return clip.frames, fan.shown
+        return shown_frames(clip, fan, self.entry.card.input, masked=False)
 
     def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
         """See `Predictor.square`; None where the network is shown one frame alone."""

@@ -288,20 +288,24 @@ def clip_frames(clip: Clip, sector: Sector, spec: ClipSpec, starts_s: Sequence[f
 
 
 def shown_frames(
-    clip: Clip, sector: Sector, spec: InputSpec, indices: IndexArray | None = None
+    clip: Clip, sector: Sector, spec: InputSpec, indices: IndexArray | None = None, *, masked: bool = True
 ) -> tuple[FrameArray, Box]:
     """Frames and the part of the image that goes into the square, as in `lvef.stores.recipes`.
 
     Args:
         clip: Any clip.
-        sector: Its sector; with the crop ``fan`` everything outside it is black.
+        sector: Its sector.
         spec: Which part of the image.
         indices: Frames wanted; all where None.
+        masked: With the crop ``fan``, make everything outside the sector black. Where contours are drawn it stays: the mask
+            may cut the edge of a wall.
     """
     frames = clip.frames if indices is None else clip.frames[indices]
     if spec.crop == "whole":
         height, width = frames.shape[1:]
         return frames, Box(0, 0, width, height, sector.upside_down)
+    if not masked:
+        return frames, sector.shown
     # Only the frames that are wanted are masked.
     return keep_sector(
         Clip(frames, clip.times_s[: len(frames)], clip.timing, clip.source), sector
