@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lvef.evaluation.dataset.cases import SPLIT_NAME
-from lvef.inference.card import CARD_NAME, MODEL_NAME, read_card
+from lvef.inference.card import CARD_NAME, MODEL_NAME, SPLIT_NAME, read_card
 from lvef.inference.catalogue import GROUP
 from lvef.measure.interval import INTERVAL_NAME
 from lvef.measure.quality_score import QUALITY_NAME

@@ -7,7 +7,8 @@ import pytest
 pytest.importorskip("torch")
 
 from lvef.core.errors import DataError
-from lvef.training.cases import Case, patients_sha256, read_cases, split_cases, split_fold
+from lvef.inference.card import patients_sha256
+from lvef.training.cases import Case, read_cases, split_cases, split_fold
 
 pytestmark = pytest.mark.training
 

@@ -38,11 +38,6 @@ TRAINING_PATIENTS = 7465
 LICENCE = "as published by its authors"
 """What the cards say; the authors' release names no licence for the weights, and their data has terms of its own."""
 
-INTENDED_USE = (
-    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
-)
-"""What the weights are for."""
-
 TITLES = {
     "echonet-ef": "EF of an apical four-chamber clip: EchoNet-Dynamic's video network, imported",
     "echonet-lv": "Left ventricle on apical four-chamber frames: EchoNet-Dynamic's segmentation, imported",
@@ -51,7 +46,6 @@ TITLES = {
 
 LIMITS = {
     "echonet-ef": (
-        "Gives an EF and nothing to check it by: no contour, no volume.",
         "Its authors report an EF error of 4.1 points on their own test patients; nothing was measured here.",
     ),
     "echonet-lv": (
@@ -234,7 +228,7 @@ def _make_card(name: str, crop: str, half: bool, digest: str, parameters: int, m
     """The card of an imported model; ``digest`` is of the authors' file, ``model_sha256`` of the ONNX file."""
     from lvef.core.terms import EF_CLIP, SEGMENTATION
     from lvef.datasets.registry import find_reader
-    from lvef.inference.card import Card, Training
+    from lvef.inference.card import INTENDED_USE, NO_CHECK, Card, Training, sampling_text
     from lvef.models.published import CLIP_FRAMES, CLIP_STEP_S, RELEASE, SIDE_PX, find_published
     from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -273,10 +267,8 @@ def _make_card(name: str, crop: str, half: bool, digest: str, parameters: int, m
             minutes=0.0,
         ),
         model_sha256=model_sha256,
-        sampling="every frame on its own"
-        if clip is None
-        else f"{clip.clips} evenly spaced clips of {clip.n_frames} frames over {clip.duration_s:g} s",
-        limits=(*LIMITS[name], *LIMITS_OF_BOTH),
+        sampling=sampling_text(clip),
+        limits=(*((NO_CHECK,) if clip else ()), *LIMITS[name], *LIMITS_OF_BOTH),
         clip=clip,
     )
 

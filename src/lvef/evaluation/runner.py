@@ -91,11 +91,6 @@ def used_weights(predictor: Predictor, patients: int) -> UsedWeights:
     return UsedWeights(*file, engine.backend, engine.precision, engine.device, patients)
 
 
-def patients_digest(patients: Iterable[str]) -> str:
-    """SHA-256 of the sorted names, one a line: as a card names the patients of its training."""
-    return hashlib.sha256("\n".join(sorted(patients)).encode()).hexdigest()
-
-
 def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
     """The dataclass that `lvef.core.serialization.to_plain` wrote; fields that are not there keep their defaults.
 

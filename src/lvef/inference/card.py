@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from lvef.core.config import from_mapping
-from lvef.core.errors import ConfigError, WeightsError
+from lvef.core.errors import ConfigError, DataError, WeightsError
 from lvef.core.serialization import parse_json
 from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, RECOGNISED_VIEWS, SEGMENTATION, VIEW
 from lvef.transforms.spec import ClipSpec, InputSpec
@@ -18,6 +20,13 @@ CARD_NAME = "card.json"
 
 MODEL_NAME = "model.onnx"
 """File name of the network beside its card."""
+
+SPLIT_NAME = "split.csv"
+"""Beside the card: SHA-256 of each patient's name and the part it was in, so that anyone who has the names can see whom the
+network has met, and it reveals no others."""
+
+PARTS = TRAIN, VALIDATION, HELD_OUT = "train", "validation", "held_out"
+"""Parts in that file: patients for training the model, for selecting its weights, and those held out."""
 
 CARD_SCHEMA = "lvef-card/1"
 """Version of the layout below. Fields with a default may be added without a new one."""
@@ -36,6 +45,17 @@ MARK = "experimental"
 
 EF_MAE, EF_BIAS, EF_R = "ef_mae", "ef_bias", "ef_r"
 """Names of the EF metrics; in-domain followed by the patients, such as ``ef_mae_a4c``."""
+
+INTENDED_USE = (
+    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
+)
+"""What the weights are for."""
+
+EVERY_FRAME = "every frame on its own"
+"""``sampling`` of a network that is shown single frames."""
+
+NO_CHECK = "Gives an EF and nothing to check it by: no contour, no volume."
+"""Known weakness of networks that give an EF alone."""
 
 NOT_VALIDATED = "no external validation"
 """Shown where a card has no external metrics."""
@@ -121,7 +141,7 @@ class Card:
     """Data and recipe."""
     model_sha256: str
     """SHA-256 of ``model.onnx``."""
-    sampling: str = "every frame on its own"
+    sampling: str = EVERY_FRAME
     """Which frames are shown."""
     experimental: bool = False
     """The EF does not hold on other hospitals' clips: the name is shown with that word, and every measurement warns."""
@@ -165,6 +185,51 @@ def read_card(folder: Path) -> Card:
     if defect:
         raise WeightsError(f"{path}: {defect}")
     return card
+
+
+def sampling_text(clip: ClipSpec | None) -> str:
+    """``sampling`` of a network that is shown clips, or single frames where there is no ``clip``."""
+    if clip is None:
+        return EVERY_FRAME
+    return f"{clip.clips} evenly spaced clips of {clip.n_frames} frames over {clip.duration_s:g} s"
+
+
+def patients_sha256(patients: Iterable[str]) -> str:
+    """SHA-256 of the sorted names, each once, one a line, as the card has it."""
+    return _sha256("\n".join(sorted(set(patients))))
+
+
+def split_csv(patients: Mapping[str, Iterable[str]]) -> str:
+    """`SPLIT_NAME` as text: ``patient_sha256,part``, sorted by hash.
+
+    Args:
+        patients: Names of each of the `PARTS`.
+    """
+    rows = sorted(f"{_sha256(name)},{part}" for part, names in patients.items() for name in names)
+    return "\n".join(["patient_sha256,part", *rows]) + "\n"
+
+
+def read_parts(folder: Path, patients: Iterable[str]) -> dict[str, str | None]:
+    """Part of each patient in the training of a network, by its `SPLIT_NAME`; None of those that it does not know.
+
+    Args:
+        folder: Folder of the network; without the file no patient is known.
+        patients: Names.
+
+    Raises:
+        DataError: The file is there and is something else.
+    """
+    path = folder / SPLIT_NAME
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            parts = {row["patient_sha256"]: row["part"] for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        parts = {}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error):
+        raise DataError(
+            f"{path}: cannot be read; the columns patient_sha256 and part were expected, as training writes them."
+        ) from None
+    return {name: parts.get(_sha256(name)) for name in patients}
 
 
 def card_inconsistency(card: Card) -> str:
@@ -256,6 +321,10 @@ def external_ef_error(figures: Sequence[Figure]) -> Figure | None:
 def has_interval(figure: Figure) -> bool:
     """Whether a metric has a confidence interval; without one both ends are its value."""
     return figure.low < figure.high
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _external_error_text(card: Card) -> str:

@@ -23,17 +23,17 @@ from lvef.core.config import from_mapping, to_mapping
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.serialization import flatten
 from lvef.datasets.camus import CITATION, LICENCE, read_split
-from lvef.inference.card import Card, Training
+from lvef.inference.card import INTENDED_USE, Card, Training, patients_sha256
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.training import run_folder
 from lvef.training.animated_stills import make_animated
 from lvef.training.callbacks import log_settings, make_loggers, progress_callbacks
-from lvef.training.cases import held_out, patients_sha256
+from lvef.training.cases import held_out
 from lvef.training.checkpoints import LAST_NAME, RunCheckpoint, read_checkpoint
 from lvef.training.fit import interrupts_raised, make_trainer, quiet_logging
 from lvef.training.image_augmentation import AugmentConfig
 from lvef.training.machine import SEGNET
-from lvef.training.model_card import INTENDED_USE, save_card
+from lvef.training.model_card import save_card
 from lvef.training.optimisers import Muon, split_parameters
 from lvef.training.recipe import PRECISIONS, check_choice, find_recipe, read_values, with_changes
 from lvef.transforms.spec import InputSpec

@@ -7,7 +7,6 @@ refused. Patients of a test part are never read in training.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.terms import Split
+from lvef.inference.card import PARTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,7 @@ class Partition:
 
     def patients(self) -> dict[str, list[str]]:
         """Patients of each part, sorted."""
-        return {
-            name: sorted({case.patient for case in getattr(self, name)})
-            for name in ("train", "validation", "held_out")
-        }
+        return {name: sorted({case.patient for case in getattr(self, name)}) for name in PARTS}
 
 
 def read_cases(
@@ -157,11 +154,6 @@ def held_out(patients: Sequence[str], fold: int, n_folds: int, seed: int) -> lis
     """Patients of one fold; folds are disjoint and together hold every patient once."""
     order = np.random.default_rng(seed).permutation(len(patients))
     return [patients[i] for i in sorted(order[fold::n_folds])]
-
-
-def patients_sha256(patients: Iterable[str]) -> str:
-    """SHA-256 of sorted names, one a line, as the card has it."""
-    return hashlib.sha256("\n".join(sorted(set(patients))).encode()).hexdigest()
 
 
 def _trainable(cases: Sequence[Case]) -> list[Case]:

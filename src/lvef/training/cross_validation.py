@@ -21,9 +21,10 @@ import numpy as np
 import polars as pl
 
 from lvef.core.errors import DataError
+from lvef.inference.card import HELD_OUT
 from lvef.io.atomic import write_text_atomic
 from lvef.training.fit import FitResult, fit
-from lvef.training.predictions import metrics_of, table_csv
+from lvef.training.predictions import TABLE_COLUMNS, metrics_of, table_csv
 from lvef.training.recipe import Recipe
 from lvef.training.run_folder import PREDICTIONS_NAME, RunOptions
 from lvef.training.training_data import TrainingData
@@ -97,9 +98,9 @@ def cross_validate(
         on_fold(k, fitted[-1])
     held_out = pl.concat(_read_held_out(one.out) for one in fitted)
     write_text_atomic(options.out / HELD_OUT_NAME, table_csv(held_out))
-    mean, spread = mean_and_spread([one.figures["held_out"] for one in fitted])
+    mean, spread = mean_and_spread([one.figures[HELD_OUT] for one in fitted])
     result = CrossValidationResult(options.out, tuple(fitted), mean, spread, metrics_of(held_out))
-    plain = result.as_dict() | {"out": "", "folds": [one.figures["held_out"] for one in fitted]}
+    plain = result.as_dict() | {"out": "", "folds": [one.figures[HELD_OUT] for one in fitted]}
     write_text_atomic(options.out / FOLDS_NAME, json.dumps(plain, indent=2) + "\n")
     return result
 
@@ -124,13 +125,13 @@ def _read_held_out(run: Path) -> pl.DataFrame:
     try:
         table = pl.read_csv(
             io.BytesIO(path.read_bytes()),
-            schema_overrides=dict.fromkeys(("item", "patient", "part", "phase"), pl.String()),
+            schema_overrides=dict.fromkeys(TABLE_COLUMNS, pl.String()),
         )
     except (OSError, pl.exceptions.PolarsError):
         raise DataError(
             f"{path}: the fold's predictions cannot be read; give the command again with --fresh."
         ) from None
-    return table.filter(pl.col("part") == "held_out")
+    return table.filter(pl.col("part") == HELD_OUT)
 
 
 def _check_folder(out: Path) -> None:

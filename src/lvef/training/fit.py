@@ -26,6 +26,7 @@ from torch.utils.data import DataLoader
 
 from lvef.core.errors import ConfigError
 from lvef.core.serialization import flatten
+from lvef.inference.card import HELD_OUT, VALIDATION
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.checkpoint import check_layers
 from lvef.models.families import build
@@ -320,13 +321,13 @@ def _finish(
     device = torch.device("cuda" if options.machine.accelerator() == "cuda" else "cpu")
     task.to(device)
     tables: dict[str, Table] = {}
-    for name in ("validation", "held_out"):
+    for name in (VALIDATION, HELD_OUT):
         if cases := getattr(run.partition, name):
             tables[name] = predict(task, run.data.part(cases, train=False), name, recipe.batch_size)
     write_text_atomic(options.out / run_folder.PREDICTIONS_NAME, table_csv(pl.concat(tables.values())))
     network = options.out / recipe.name if options.network else None
     if network is not None:
-        figures = (validation_metric(tables["validation"]),)
+        figures = (validation_metric(tables[VALIDATION]),)
         with quiet_logging():
             write_network(task.net.cpu(), run, seconds / 60, figures)
     fitted = FitResult(

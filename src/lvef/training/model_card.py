@@ -15,11 +15,26 @@ from lvef.core.errors import LvefError
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, VOLUME_TRACE
 from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.registry import find_reader
-from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, Figure, Training
+from lvef.inference.card import (
+    CARD_NAME,
+    HELD_OUT,
+    INTENDED_USE,
+    MODEL_NAME,
+    NO_CHECK,
+    SPLIT_NAME,
+    TRAIN,
+    VALIDATION,
+    Card,
+    Figure,
+    Training,
+    patients_sha256,
+    sampling_text,
+    split_csv,
+)
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.families import describe
 from lvef.training import recipe as recipes
-from lvef.training.cases import Partition, patients_sha256
+from lvef.training.cases import Partition
 from lvef.training.recipe import Recipe
 from lvef.training.run_folder import Run
 from lvef.training.training_data import TrainingData
@@ -28,18 +43,9 @@ from lvef.transforms.spec import ClipSpec, InputSpec
 VERSION = "1.0.0"
 """Version that a newly trained network gets."""
 
-INTENDED_USE = (
-    "Research and teaching only. Not a medical device; no use in the diagnosis or treatment of patients."
-)
-"""What the weights are for."""
-
-SPLIT_NAME = "split.csv"
-"""Beside the card: SHA-256 of each patient's name and the part it was in, so that anyone who has the names can see whom the
-network has met, and it reveals no others."""
-
 LIMITS = {
-    EF_CLIP: "Gives an EF and nothing to check it by: no contour, no volume.",
-    EF_TWO_STREAM: "Gives an EF and nothing to check it by: no contour, no volume.",
+    EF_CLIP: NO_CHECK,
+    EF_TWO_STREAM: NO_CHECK,
     VOLUME_TRACE: "Draws 21 lines on any frame, whether or not a left ventricle is in it.",
 }
 """A known weakness of each kind."""
@@ -65,7 +71,7 @@ def write_network(net: nn.Module, run: Run, minutes: float, figures: tuple[Figur
     folder = run.options.out / run.recipe.name
     make_folder(folder)
     export_network(net, run.recipe.family, input_shapes(run.recipe), folder / MODEL_NAME)
-    write_text_atomic(folder / SPLIT_NAME, split_csv(run.partition))
+    write_text_atomic(folder / SPLIT_NAME, split_csv(run.partition.patients()))
     return save_card(build_card(net, run, minutes, figures), folder)
 
 
@@ -101,7 +107,7 @@ def build_card(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, 
         spec = ClipSpec(s.frames, s.duration_s, s.size, data.crop, s.mean, s.std, s.clips)
         shown = spec.square
     licences = data.words("licence")
-    patients = partition.patients()["train"]
+    patients = partition.patients()[TRAIN]
     return Card(
         name=recipe.name,
         version=VERSION,
@@ -123,9 +129,7 @@ def build_card(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, 
             minutes=round(minutes, 1),
         ),
         model_sha256="",
-        sampling="every frame on its own"
-        if spec is None
-        else f"{spec.clips} evenly spaced clips of {spec.n_frames} frames over {spec.duration_s:g} s",
+        sampling=sampling_text(spec),
         figures=figures,
         limits=_limits(kind, data.words("collection")),
         clip=spec,
@@ -141,21 +145,11 @@ def network_terms(licences: Sequence[str]) -> str:
     return " and ".join([name for name in licences if name != PERMISSIVE] or licences)
 
 
-def split_csv(partition: Partition) -> str:
-    """`SPLIT_NAME` as text: ``patient_sha256,part``, sorted by hash."""
-    rows = sorted(
-        f"{hashlib.sha256(patient.encode()).hexdigest()},{part}"
-        for part, patients in partition.patients().items()
-        for patient in patients
-    )
-    return "\n".join(["patient_sha256,part", *rows]) + "\n"
-
-
 def _data_sentence(data: TrainingData, partition: Partition) -> str:
     names = ", ".join(data.words("collection")) or "unnamed collection"
     n = {name: len(patients) for name, patients in partition.patients().items()}
-    text = f"{names}: {len(partition.train)} cases of {n['train']} patients; validation on {n['validation']} patients"
-    return text + (f", {n['held_out']} patients held out" if n["held_out"] else "")
+    text = f"{names}: {len(partition.train)} cases of {n[TRAIN]} patients; validation on {n[VALIDATION]} patients"
+    return text + (f", {n[HELD_OUT]} patients held out" if n[HELD_OUT] else "")
 
 
 def _citation(collections: list[str]) -> str:

@@ -33,8 +33,9 @@ from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import csv_text, flatten, parse_json
+from lvef.inference.card import PARTS, patients_sha256
 from lvef.io.atomic import write_text_atomic
-from lvef.training.cases import Partition, patients_sha256
+from lvef.training.cases import Partition
 from lvef.training.machine import Machine
 from lvef.training.recipe import Recipe
 from lvef.training.training_data import TrainingData
@@ -255,9 +256,5 @@ class Run:
 
 def partition_csv(partition: Partition) -> str:
     """Which case is in which part, as CSV text."""
-    rows = [
-        (case.item, case.patient, name)
-        for name in ("train", "validation", "held_out")
-        for case in getattr(partition, name)
-    ]
+    rows = [(case.item, case.patient, name) for name in PARTS for case in getattr(partition, name)]
     return csv_text(("item", "patient", "part"), dict.fromkeys(rows))

@@ -22,7 +22,7 @@ from lvef.core.errors import ConfigError, DataError
 from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
-from lvef.inference.card import MODEL_NAME, Card
+from lvef.inference.card import EVERY_FRAME, MODEL_NAME, Card
 from lvef.io.atomic import atomic_path, make_folder, write_text_atomic
 from lvef.models.checkpoint import digest_of
 from lvef.models.export import export_segmentation
@@ -415,7 +415,7 @@ def write_segmentation(
     make_folder(folder)
     offsets = recipe.input.offsets_s
     export_segmentation(net, recipe.input.size, folder / MODEL_NAME, frames=len(offsets))
-    sampling = "every frame on its own"
+    sampling = EVERY_FRAME
     if len(offsets) > 1:
         around = ", ".join(f"{s:+g}" for s in offsets if s)
         sampling = (

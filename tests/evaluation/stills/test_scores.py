@@ -25,11 +25,12 @@ from lvef.evaluation.stills.scores import (
     segment_and_score,
 )
 from lvef.geometry.tracing import trace_labels
+from lvef.inference.card import patients_sha256
 from lvef.inference.catalogue import find_model
 from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor, load_predictor
-from lvef.training.cases import held_out, patients_sha256
+from lvef.training.cases import held_out
 from lvef.transforms.frames import fit, place
 from lvef.transforms.sector import find_sector
 from studies import precision

@@ -5,8 +5,6 @@ A model that has seen a patient it is evaluated on is refused: its metrics would
 
 from __future__ import annotations
 
-import csv
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +21,7 @@ from lvef.core.terms import DatasetView, Split
 from lvef.datasets.manifest import read_manifest, values_for
 from lvef.evaluation.metrics import NAN, NOT_STATED, make_bands
 from lvef.evaluation.report import listed
-from lvef.evaluation.runner import patients_digest
-from lvef.inference.card import CARD_NAME, read_card
+from lvef.inference.card import CARD_NAME, TRAIN, VALIDATION, patients_sha256, read_card, read_parts
 
 ALL = "all"
 """Every clip of the manifest, whatever its split."""
@@ -274,12 +271,6 @@ def _rhythm(labels: str | None) -> str:
     return rhythm if isinstance(rhythm, str) else ""
 
 
-SPLIT_NAME = "split.csv"
-"""File that a training leaves in its model's folder: hash and part of each patient."""
-
-TRAINED, SELECTED = "train", "validation"
-"""Parts in that file: patients for training the model, and for selecting its weights."""
-
 MAX_NAMED = 3
 """Patients that a message names."""
 
@@ -321,7 +312,7 @@ def check_splits(selection: Selection, where: str) -> list[str]:
 def check_network(folder: Path, selection: Selection) -> list[str]:
     """Refuse a model that was trained on patients who are evaluated.
 
-    Its card holds a hash of their names, which is compared with every union of the manifest's splits; the file `SPLIT_NAME`
+    Its card holds a hash of their names, which is compared with every union of the manifest's splits; the file ``split.csv``
     that its training left beside the card is read.
 
     Args:
@@ -340,12 +331,11 @@ def check_network(folder: Path, selection: Selection) -> list[str]:
     evaluated = {case.patient for case in selection.cases}
     trained: set[str] = set()
     for names in _unions(selection):
-        if patients_digest(names) == card.training.patients_sha256:
+        if patients_sha256(names) == card.training.patients_sha256:
             trained |= names & evaluated
-    parts = _read_parts(folder)
-    part_of = {patient: parts.get(hashlib.sha256(patient.encode()).hexdigest()) for patient in evaluated}
-    trained |= {patient for patient, part in part_of.items() if part == TRAINED}
-    selecting = {patient for patient, part in part_of.items() if part == SELECTED} - trained
+    part_of = read_parts(folder, evaluated)
+    trained |= {patient for patient, part in part_of.items() if part == TRAIN}
+    selecting = {patient for patient, part in part_of.items() if part == VALIDATION} - trained
     if trained and selection.split not in (str(Split.TRAIN), ALL):
         raise DataError(
             f"{folder}: {_named(trained)} in the split {selection.split} and, by their hashes, in the training "
@@ -368,24 +358,6 @@ def _unions(selection: Selection) -> Iterator[frozenset[str]]:
         for chosen in combinations(parts, size):
             yield frozenset().union(*chosen)
     yield frozenset(case.patient for case in selection.cases)
-
-
-def _read_parts(folder: Path) -> dict[str, str]:
-    """Hash of a patient's name -> part of the training; empty where the model has no such file.
-
-    Raises:
-        DataError: The file is there and is something else.
-    """
-    path = folder / SPLIT_NAME
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return {row["patient_sha256"]: row["part"] for row in csv.DictReader(file)}
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, KeyError, csv.Error):
-        raise DataError(
-            f"{path}: cannot be read; the columns patient_sha256 and part were expected, as training writes them."
-        ) from None
 
 
 def _named(patients: Iterable[str]) -> str:

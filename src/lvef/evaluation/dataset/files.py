@@ -15,8 +15,8 @@ from lvef.evaluation.dataset.evaluation import Plan
 from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, TracingError
 from lvef.evaluation.metrics import CLASSES, MetricRow, PairedMetric
 from lvef.evaluation.report import figures_csv, records_csv, settings_of, summary_of, table_csv
-from lvef.evaluation.runner import patients_digest
 from lvef.geometry.categories import report_class
+from lvef.inference.card import patients_sha256
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-ef-evaluation/1", "lvef-ef-evaluation-run/1"
 """Versions of the layouts of ``summary.json`` and ``run.json``."""
@@ -150,7 +150,7 @@ def run_facts(a: Analysis, plan: Plan) -> dict[str, Any]:
         "resumed": e.resumed,
         "settings": settings_of(plan),
         "networks": {m.label: None if m.weights is None else asdict(m.weights) for m in e.methods},
-        "patients_sha256": patients_digest({case.patient for case in e.selection.cases}),
+        "patients_sha256": patients_sha256({case.patient for case in e.selection.cases}),
     }
 
 

@@ -22,7 +22,6 @@ from lvef.evaluation.runner import (
     UsedWeights,
     first_distinct,
     label_candidates,
-    patients_digest,
     used_weights,
 )
 from lvef.evaluation.stills.metrics import (
@@ -45,7 +44,7 @@ from lvef.evaluation.stills.scores import (
     find_cases,
     measure_cases,
 )
-from lvef.inference.card import CARD_NAME, Figure, experimental_text
+from lvef.inference.card import CARD_NAME, Figure, experimental_text, patients_sha256
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
@@ -210,7 +209,7 @@ def _leakage_warnings(data: Path, models: Sequence[LoadedModel]) -> list[str]:
         trained_on = read_split(data, TRAINING)
     except DataError:
         return []
-    digest = patients_digest(trained_on)
+    digest = patients_sha256(trained_on)
     leaked: Counter[str] = Counter()
     evaluated: Counter[str] = Counter()
     for m in models:

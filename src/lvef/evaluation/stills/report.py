@@ -43,7 +43,6 @@ from lvef.evaluation.report import (
     summary_of,
     table_csv,
 )
-from lvef.evaluation.runner import patients_digest
 from lvef.evaluation.stills.evaluation import Plan, StillsEvaluation
 from lvef.evaluation.stills.metrics import EF_STATISTICS, QUALITIES, EfComparison, ModelScores
 from lvef.evaluation.stills.robustness import POOLED, PerformanceDrop
@@ -56,6 +55,7 @@ from lvef.evaluation.stills.scores import (
     unpack_cavity,
 )
 from lvef.geometry.categories import categories
+from lvef.inference.card import patients_sha256
 from lvef.stats.bootstrap import RESAMPLES
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-evaluation/1", "lvef-evaluation-run/1"
@@ -455,7 +455,7 @@ def _run_facts(e: StillsEvaluation, plan: Plan) -> dict[str, Any]:
             **({"weights": []} if plan.runs else {}),
         ),
         "networks": {m.label: [asdict(weights) for weights in m.weights] for m in e.models},
-        "patients_sha256": {m.label: patients_digest(m.patients) for m in e.models},
+        "patients_sha256": {m.label: patients_sha256(m.patients) for m in e.models},
     }
 
 
