@@ -253,7 +253,7 @@ def camus(root: Path) -> tuple[list[Clip], list[NDArray[np.uint8]]]:
                 continue
             masks.append(still.mask)
             if i % (N_MASKS // N_STILLS) == 0:
-                stills.append(Clip(still.image[None], np.zeros(1), "still", still.patient, still.spacing))
+                stills.append(still.clip)
     return stills, masks
 
 

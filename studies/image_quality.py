@@ -188,10 +188,7 @@ def measure_pairs(
 
 def _measured(predictor: Predictor, stills: Sequence[CamusStill]) -> Measurement:
     """EF and quality of an ED and an ES still in memory."""
-    clips = [
-        Clip(s.image[None], np.zeros(1), "still", f"{s.patient} {s.view} {s.phase}", s.spacing)
-        for s in stills
-    ]
+    clips = [still.clip for still in stills]
     both = [(clip, find_sector(clip)) for clip in clips]
     traced = [_trace(predictor, *one, *other) for one, other in zip(both, both[::-1], strict=True)]
     tracings = tuple(t for part in traced for t in part.tracings)

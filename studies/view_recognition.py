@@ -75,11 +75,7 @@ def camus(data: Path) -> Iterator[tuple[str, str, Clip]]:
     """Stills of the patients held out."""
     patients = read_split(data, "training")
     for still in read_stills(data, held_out(patients, 0, 5, 1)):
-        yield (
-            f"CAMUS {still.view}",
-            still.patient,
-            Clip(still.image[None], np.zeros(1), "still", still.patient, spacing=still.spacing),
-        )
+        yield f"CAMUS {still.view}", still.patient, still.clip
 
 
 def synthetic(clips: int, seed: int) -> Iterator[tuple[str, str, Clip]]:

@@ -8,7 +8,7 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.core.terms import Phase, View
-from lvef.datasets.camus import read_split, read_stills
+from lvef.datasets.camus import pair_of, read_split, read_stills
 from tests.datasets import camus_folder
 
 
@@ -40,6 +40,17 @@ def test_arrays_are_turned_upright_and_keep_their_scale(root):
     assert ed.spacing.y_mm == pytest.approx(camus_folder.SPACING_MM)
     ys = [np.flatnonzero((ed.mask == k).any(1)).mean() for k in (1, 3)]
     assert ys[0] < ys[1], "the atrium lies below the ventricle"
+
+
+def test_a_pair_is_both_phases_of_one_view(root):
+    stills = list(read_stills(root, ["patient0001"]))
+    ed, es = pair_of(stills, "patient0001", View.A2C)
+    assert [(s.view, s.phase) for s in (ed, es)] == [(View.A2C, Phase.ED), (View.A2C, Phase.ES)]
+    with pytest.raises(DataError, match="patient0001: has no A4C stills of both ED and ES"):
+        pair_of(stills[1:], "patient0001", View.A4C)
+    clip = ed.clip
+    assert clip.frames.shape == (1, *ed.image.shape)
+    assert (clip.source, clip.spacing) == ("patient0001", ed.spacing)
 
 
 def test_a2c_pngs_have_no_scale(root):

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import DataError
-from lvef.core.records import PixelSpacing
+from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import Phase, View
 from lvef.io.isolation import read_labels, read_still
 
@@ -60,6 +60,11 @@ class CamusStill:
     spacing: PixelSpacing | None
     quality: str
     cfg_ef_percent: float | None
+
+    @property
+    def clip(self) -> Clip:
+        """The image as a clip of one frame."""
+        return Clip(self.image[None], np.zeros(1), "still", self.patient, self.spacing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,3 +208,20 @@ def read_stills(root: Path, patients: Sequence[str]) -> Iterator[CamusStill]:
         DataError: None of the patients has a still, or an image and its mask differ in size.
     """
     return map(StillFiles.read, find_stills(root, patients))
+
+
+def pair_of(stills: Iterable[CamusStill], patient: str, view: View) -> tuple[CamusStill, CamusStill]:
+    """ED and ES still of a view.
+
+    Args:
+        stills: From `read_stills`, of the patient alone.
+        patient: Name, for the message.
+        view: A4C or A2C.
+
+    Raises:
+        DataError: One of them is missing.
+    """
+    found = {still.phase: still for still in stills if still.view == view}
+    if len(found) < len(Phase):
+        raise DataError(f"{patient}: has no {view} stills of both ED and ES.")
+    return found[Phase.ED], found[Phase.ES]

@@ -20,7 +20,7 @@ from lvef.core.errors import DataError, QualityRefusal
 from lvef.core.runner import Progress
 from lvef.core.serialization import csv_text
 from lvef.core.terms import Phase, View
-from lvef.datasets.camus import CITATION, LICENCE, read_names, read_split, read_stills
+from lvef.datasets.camus import CITATION, LICENCE, pair_of, read_names, read_split, read_stills
 from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
 from lvef.io.avi import BEST_QUALITY, encode_motion_jpeg
 from lvef.stores.synthetic import Task
@@ -273,11 +273,9 @@ def _contraction(root: Path, patient: str, view: View) -> ContractionModel:
     from lvef.synthesis.animated_stills.matching import StillPair
     from lvef.synthesis.animated_stills.motion import fit_contraction
 
-    stills = {still.phase: still for still in read_stills(root, [patient]) if still.view == view}
-    if len(stills) < len(Phase):
-        raise QualityRefusal("no_pair", f"{patient}: has no {view} stills of both ED and ES.")
-    ed, es = stills[Phase.ED], stills[Phase.ES]
+    stills = list(read_stills(root, [patient]))
     try:
+        ed, es = pair_of(stills, patient, view)
         pair = StillPair(ed.image, es.image, ed.mask, es.mask, ed.spacing, view, patient)
     except DataError as error:
         raise QualityRefusal("no_pair", str(error)) from None

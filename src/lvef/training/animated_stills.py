@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import DataError, LvefError
-from lvef.core.records import Clip, FrameArray
+from lvef.core.records import FrameArray
 from lvef.core.terms import Phase
 from lvef.core.workers import ProcessPool
 from lvef.datasets.camus import CamusStill, read_split, read_stills
@@ -86,8 +86,7 @@ def still_squares(stills: Iterable[CamusStill], size: int) -> tuple[FrameArray, 
     """Images and masks of stills as a network sees them, ``(n, size, size)`` each: sector found, padded to a square."""
     images, masks = [], []
     for still in stills:
-        clip = Clip(still.image[None], np.zeros(1), "still", still.patient)
-        placement = place(find_sector(clip).box, size, still.spacing)
+        placement = place(find_sector(still.clip).box, size, still.spacing)
         images.append(fit(still.image[None], placement, size))
         masks.append(fit(still.mask[None], placement, size, labels=True))
     none = np.empty((0, size, size), np.uint8)
@@ -95,7 +94,7 @@ def still_squares(stills: Iterable[CamusStill], size: int) -> tuple[FrameArray, 
 
 
 def read_animated(path: Path, patients: Iterable[str]) -> tuple[FrameArray, FrameArray]:
-    """Frames and labels ``(cines, FRAMES, size, size)`` of the named patients, from the file that `main` writes.
+    """Frames and labels ``(cines, FRAMES, size, size)`` of the named patients, from the file that `make_animated` writes.
 
     Raises:
         DataError: The file is missing or of another kind.

@@ -99,7 +99,7 @@ def still_images(stills: Iterable[CamusStill]) -> ViewImages:
     """Stills with their sectors at one aspect ratio."""
     parts = []
     for still in stills:
-        box = find_sector(Clip(still.image[None], np.zeros(1), "still", still.patient)).box
+        box = find_sector(still.clip).box
         frames = same_sector(still.image[None], box, STORED_SIZE)
         labels = same_sector(still.mask[None], box, STORED_SIZE, labels=True)
         parts.append(_of_view(frames, labels, still.view, f"{REAL} {still.view}"))

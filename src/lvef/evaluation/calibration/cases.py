@@ -20,8 +20,8 @@ import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.journal import file_stamp
-from lvef.core.terms import Phase, Status, View
-from lvef.datasets.camus import CamusStill, read_stills
+from lvef.core.terms import Status, View
+from lvef.datasets.camus import CamusStill, pair_of, read_stills
 from lvef.evaluation.metrics import NAN
 from lvef.evaluation.runner import CaseResult, Measures
 from lvef.evaluation.stills.robustness import PERTURBATIONS
@@ -155,7 +155,8 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
     """
     reference = NAN
     if case.clip is None:
-        stills = _stills(case)
+        assert case.root is not None
+        stills = pair_of(read_stills(case.root, [case.patient]), case.patient, case.view)
         reference = ejection_fraction(*(expert_volume(still) for still in stills))
         m, _ = _measure_stills(case, stills, measurer)
     else:
@@ -207,17 +208,6 @@ def _measure_stills(case: Case, stills: Sequence[CamusStill], measurer: Measures
             paths.append(Path(folder) / f"{case.patient}_{still.phase}.png")
             cv2.imwrite(str(paths[-1]), image)
         return measurer.measure_pair(*paths)
-
-
-def _stills(case: Case) -> list[CamusStill]:
-    """ED and ES still of the case's view."""
-    assert case.root is not None
-    found = {
-        still.phase: still for still in read_stills(case.root, [case.patient]) if still.view == case.view
-    }
-    if len(found) < len(Phase):
-        raise DataError(f"{case.patient}: has no {case.view} stills of both ED and ES.")
-    return [found[Phase.ED], found[Phase.ES]]
 
 
 def _made(source: Source, tasks: Sequence[Task], folder: Path, seed: int, workers: int) -> Iterator[TrueClip]:

@@ -281,7 +281,7 @@ def other_phase(still: S, stills: Iterable[S]) -> S | None:
 
 
 def _clip_and_sector(still: CamusStill) -> tuple[Clip, Sector] | None:
-    clip = Clip(still.image[None], np.zeros(1), "still", still.patient, spacing=still.spacing)
+    clip = still.clip
     try:
         return clip, find_sector(clip)
     except QualityRefusal:
