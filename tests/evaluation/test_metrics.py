@@ -55,16 +55,20 @@ def test_table_and_views():
         MetricRow("a", "", "ef_mae", 4.25, 3.0, 5.5, 10, "EF points", 8.0),
         MetricRow("b", "", "ef_mae", 5.0, 4.0, 6.0, 9, "EF points", 8.0),
         MetricRow("a", "view: A4C", "ef_mae", 3.0, 2.0, 4.0, 5, "EF points"),
+        MetricRow("a", "", "ef_bias", 1.0, -1.0, 3.0, 10, "EF points"),
     ]
     table = MetricTable(rows)
     assert (
         table.find("a", "ef_mae", "view: A4C") == rows[2] and table.find("b", "ef_mae", "view: A4C") is None
     )
-    assert table.select("a") == [rows[0]] and table.select("a", None) == [rows[0], rows[2]]
-    lines = [(("error",), "ef_mae"), (("none",), "ef_r")]
+    assert table.select("a") == [rows[0], rows[3]]
+    assert table.select("a", None) == [rows[0], rows[2], rows[3]]
+    lines = [(("error",), "ef_mae"), (("bias",), "ef_bias"), (("none",), "ef_r")]
     shown = pivot(table, ["a", "b"], lines, ".1f", facts=("baseline", "n"))
-    assert shown == [("error", "8.0", "10 / 9", "4.2 (3.0 to 5.5)", "5.0 (4.0 to 6.0)")]
-    assert pivot(table, ["a", "b"], lines, ".1f", group="view: A4C") == [("error", "3.0 (2.0 to 4.0)", "-")]
+    assert shown == [
+        ("error", "8.0", "10 / 9", "4.2 (3.0 to 5.5)", "5.0 (4.0 to 6.0)"),
+        ("bias", "", "10", "1.0 (-1.0 to 3.0)", "-"),
+    ]
     read = list(csv.DictReader(io.StringIO(records_csv(MetricRow, rows))))
     assert list(read[0]) == [field.name for field in fields(MetricRow)]
     assert read[2]["group"] == "view: A4C" and read[2]["baseline"] == ""

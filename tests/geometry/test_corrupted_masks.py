@@ -6,9 +6,9 @@ import pytest
 from lvef.core.errors import GeometryError
 from lvef.geometry.contour import contour_of_field, field_of_mask, fill_gaps
 from lvef.geometry.simpson import axis_length, volume_of_tracing
-from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
+from lvef.geometry.tracing import trace, trace_labels
 from studies.corrupted_masks import CORRUPTIONS
-from tests.geometry.ventricle_shapes import half_ellipsoid, labels
+from tests.geometry.ventricle_shapes import half_ellipsoid, labels, trace_probabilities
 
 TOLERANCE = {
     "two pieces, middle": (0.03, 0.02, 0.02),
@@ -130,11 +130,10 @@ def test_apex_of_a_blunt_end_does_not_jump():
     [
         (np.zeros((4, 64, 64)), "nowhere exceeds"),
         (np.full((4, 64, 64), np.nan), "nowhere exceeds"),
-        (half_ellipsoid()[:3], "Probabilities must be"),
         (np.zeros((4, 0, 0)), "."),
         (half_ellipsoid(size=40, centre=(20, 22), length=4, radius=2), "No ventricle"),
     ],
-    ids=("empty", "nan", "three classes", "no pixels", "tiny"),
+    ids=("empty", "nan", "no pixels", "tiny"),
 )
 def test_what_cannot_be_measured_is_refused_with_a_sentence(fields, sentence):
     with pytest.raises(GeometryError, match=sentence) as refused:

@@ -10,8 +10,9 @@ from lvef.core.records import VolumeCurve
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.ejection import ejection_fraction
 from lvef.geometry.simpson import area_of_tracing, volume_of_tracing
-from lvef.geometry.tracing import trace, trace_labels, trace_probabilities
+from lvef.geometry.tracing import trace, trace_labels
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_of_tracing
+from tests.geometry.ventricle_shapes import trace_probabilities
 
 BOUNDED = settings(max_examples=60, deadline=None, derandomize=True)
 

@@ -4,9 +4,9 @@ import pytest
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import axis_length, volume_of_tracing
 from lvef.geometry.smoothing import HALF_WIDTH_S, outliers, smooth_tracings
-from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
+from lvef.geometry.tracing import trace_labels, tracing_of_contour
 from studies.corrupted_masks import CORRUPTIONS
-from tests.geometry.ventricle_shapes import half_ellipsoid, labels
+from tests.geometry.ventricle_shapes import half_ellipsoid, labels, trace_probabilities
 
 
 def model(volume, turn=0.0):

@@ -9,7 +9,7 @@ from lvef.core.errors import GeometryError
 from lvef.datasets.camus import read_split, read_stills
 from lvef.geometry.contour import mask_of_contour
 from lvef.geometry.simpson import area_of_tracing, polygon_area, volume_of_tracing
-from lvef.geometry.tracing import trace_labels, trace_probabilities, tracing_of_contour
+from lvef.geometry.tracing import trace_labels, tracing_of_contour
 from lvef.geometry.volume_tracing import (
     OFF_AXIS_DEG,
     end_distances,
@@ -20,7 +20,7 @@ from lvef.geometry.volume_tracing import (
     volume_tracing_of_mask,
     volume_tracing_of_tracing,
 )
-from tests.geometry.ventricle_shapes import half_ellipsoid, labels, true_volume
+from tests.geometry.ventricle_shapes import half_ellipsoid, labels, trace_probabilities, true_volume
 
 
 def volume(lines):

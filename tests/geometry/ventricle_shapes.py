@@ -3,6 +3,9 @@ angle."""
 
 import numpy as np
 
+from lvef.core.terms import Structure
+from lvef.geometry.tracing import trace
+
 
 def half_ellipsoid(size=128, centre=(64.0, 84.0), length=50.0, radius=16.0, *, edge=1.0, wall=6.0, turn=0.0):
     """Probabilities (4, h, w): LV = half ellipsoid, apex `length` above the flat base centred at `centre`.
@@ -36,3 +39,9 @@ def labels(**kwargs):
 
 def true_volume(length, radius):
     return 2 / 3 * np.pi * radius**2 * length
+
+
+def trace_probabilities(probabilities, *, aspect=1.0):
+    """Trace probabilities ``(4, h, w)``, classes in the order of `Structure`."""
+    lv, atrium, wall = probabilities[[Structure.LV, Structure.LA, Structure.MYOCARDIUM]]
+    return trace(lv, atrium, wall, aspect=aspect)

@@ -11,7 +11,7 @@ pytest.importorskip("onnx")
 from lvef.core.terms import RECOGNISED_VIEWS, View  # noqa: E402
 from lvef.inference.session import open_session  # noqa: E402
 from lvef.models.export import export_network  # noqa: E402
-from lvef.models.view import ViewNet, ViewNetConfig  # noqa: E402
+from lvef.models.view import SHRINKAGE, ViewNet, ViewNetConfig  # noqa: E402
 
 pytestmark = pytest.mark.training
 
@@ -32,13 +32,13 @@ def test_the_distance_is_that_of_mahalanobis_to_the_nearer_centre():
     spread = np.array([3.0, 1.0, 0.2])
     a4c, a2c, other = (rng.normal(0, spread, (4000, 3)) + centre for centre in (0, [10, 0, 0], [0, 50, 0]))
     views = np.repeat([RECOGNISED_VIEWS.index(v) for v in (View.A4C, View.A2C, View.PLAX)], 4000)
-    net.set_distance(
-        torch.tensor(np.concatenate([a4c, a2c, other])).float(), torch.from_numpy(views), shrinkage=0.0
-    )
+    net.set_distance(torch.tensor(np.concatenate([a4c, a2c, other])).float(), torch.from_numpy(views))
+    deviation = np.sqrt((1 - SHRINKAGE) * spread**2 + SHRINKAGE * (spread**2).mean())
     found = net.distance(torch.tensor([[0.0, 0.0, 0.0], [10.0, 2.0, 0.0], [10.0, 0.0, 0.6], [5.0, 0.0, 0.0]]))
-    assert found.ravel().tolist() == pytest.approx([0, 2, 3, 5 / 3], abs=0.12)
+    wanted = np.array([0, 2, 0.6, 5]) / deviation[[0, 1, 2, 0]]
+    assert found.ravel().tolist() == pytest.approx(wanted.tolist(), abs=0.12)
     net.unit.fill_(2.0)
-    assert net.distance(torch.tensor([[10.0, 0.0, 0.6]])).item() == pytest.approx(1.5, abs=0.1)
+    assert net.distance(torch.tensor([[10.0, 0.0, 0.6]])).item() == pytest.approx(wanted[2] / 2, abs=0.1)
 
 
 def test_the_file_gives_the_network_s_numbers(tmp_path):

@@ -85,7 +85,6 @@ _INDEXED_TEXT = {
     "esv_index_ml_m2": ("ESV index", "ml/m²"),
     "stroke_volume_index_ml_m2": ("Stroke volume index", "ml/m²"),
     "cardiac_index_l_min_m2": ("Cardiac index", "l/min/m²"),
-    "cardiac_output_l_min": ("Cardiac output", "l/min"),
     "body_surface_m2": ("Body surface", "m²"),
 }
 

@@ -373,8 +373,8 @@ def _check_job(folder: ResultFolder, job: str, made_with: str) -> str:
     return begun
 
 
-def _local_clip(path: Path, name: str = "") -> ArchiveClip:
-    return ArchiveClip(name or str(path), file_key([path]), file_stamp([path]))
+def _local_clip(path: Path) -> ArchiveClip:
+    return ArchiveClip(str(path), file_key([path]), file_stamp([path]))
 
 
 def _remote_clip(url: str, stamp: str) -> ArchiveClip:

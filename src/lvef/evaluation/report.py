@@ -243,7 +243,6 @@ def pivot(
     lines: Iterable[tuple[Row, str]],
     form: Any,  # noqa: ANN401
     *,
-    group: str = "",
     facts: Sequence[str] = (),
 ) -> list[Row]:
     """Rows of a table: labels, facts, then a cell a method; without metrics that no method has.
@@ -253,12 +252,11 @@ def pivot(
         methods: A column each.
         lines: Labels and metric of each row.
         form: Format of the values, or a function of the first known `MetricRow` that gives it.
-        group: Which part of the cases.
         facts: Columns after the labels: ``unit``, ``n`` or ``baseline``.
     """
     found = []
     for labels, metric in lines:
-        cells = [metrics.find(method, metric, group) for method in methods]
+        cells = [metrics.find(method, metric) for method in methods]
         known = [cell for cell in cells if cell is not None]
         if not known:
             continue

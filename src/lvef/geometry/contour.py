@@ -97,12 +97,11 @@ def rings_of(contours: Sequence[FloatArray]) -> Rings:
     return Rings(points, counts)
 
 
-def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
-    """Sub-pixel contour of the largest connected piece above a level, holes filled.
+def contour_of_field(field: Field) -> FloatArray:
+    """Sub-pixel contour of the largest connected piece above `LEVEL`, holes filled.
 
     Args:
-        field: ``(h, w)`` float32.
-        level: Height at which the contour runs; the field counts as 0 outside its frame.
+        field: ``(h, w)`` float32; it counts as 0 outside its frame.
 
     Returns:
         Closed contour without a repeated end point, ``(k, 2)`` field pixels.
@@ -110,18 +109,17 @@ def contour_of_field(field: Field, level: float = LEVEL) -> FloatArray:
     Raises:
         GeometryError: When nothing exceeds the level or the piece is too small to measure.
     """
-    (found,) = contours_of_fields(field[None], level)
+    (found,) = contours_of_fields(field[None])
     if isinstance(found, GeometryError):
         raise found
     return found
 
 
-def contours_of_fields(fields: Field, level: float = LEVEL) -> list[FloatArray | GeometryError]:
+def contours_of_fields(fields: Field) -> list[FloatArray | GeometryError]:
     """As `contour_of_field` for several frames: the contour of each, or why there is none.
 
     Args:
         fields: ``(n, h, w)`` float32.
-        level: Height at which contours run.
     """
     n, height, width = fields.shape
     # Outside its frame a field counts as 0.
@@ -131,14 +129,14 @@ def contours_of_fields(fields: Field, level: float = LEVEL) -> list[FloatArray |
     borders: list[NDArray[np.intp]] = []
     for field, inner in zip(fields, values[:, 1:-1, 1:-1], strict=True):
         try:
-            borders.append(_border(field, inner, level))
+            borders.append(_border(field, inner))
             found.append(_PENDING)
         except GeometryError as error:
             found.append(error)
     if not borders:
         return found
     traced = [i for i, one in enumerate(found) if one is _PENDING]
-    points, counts = _crossings(values, traced, borders, level)
+    points, counts = _crossings(values, traced, borders)
     for i, contour in zip(traced, np.split(points, np.cumsum(counts)[:-1]), strict=True):
         few = GeometryError("No ventricle: the largest piece has no inside.")
         found[i] = contour if len(contour) >= 3 else few
@@ -148,23 +146,22 @@ def contours_of_fields(fields: Field, level: float = LEVEL) -> list[FloatArray |
 _PENDING: FloatArray = np.empty((0, 2))
 
 
-def _border(field: Field, values: Field, level: float) -> NDArray[np.intp]:
-    """Border pixels of the largest piece above a level, ``(k, 2)``; in ``values`` spurs are taken off.
+def _border(field: Field, values: Field) -> NDArray[np.intp]:
+    """Border pixels of the largest piece above `LEVEL`, ``(k, 2)``; in ``values`` spurs are taken off.
 
     Args:
         field: ``(h, w)``.
         values: The same; it is changed.
-        level: Height at which the contour runs.
     """
-    above = (field > level).astype(np.uint8)
+    above = (field > LEVEL).astype(np.uint8)
     x0, y0, width, height = cv2.boundingRect(above)
     if width == 0:
-        raise GeometryError(f"No ventricle: the field nowhere exceeds {level:g}.")
+        raise GeometryError(f"No ventricle: the field nowhere exceeds {LEVEL:g}.")
     crop = np.zeros((height + 4, width + 4), dtype=np.uint8)
     crop[2:-2, 2:-2] = above[y0 : y0 + height, x0 : x0 + width]
     removed = _cut_spurs(crop)
     if removed is not None:
-        values[y0 : y0 + height, x0 : x0 + width][removed[2:-2, 2:-2]] = level - LEVEL / 2
+        values[y0 : y0 + height, x0 : x0 + width][removed[2:-2, 2:-2]] = LEVEL / 2
     return np.asarray(_largest_border(crop) + np.array([x0 - 2, y0 - 2]), dtype=np.intp)
 
 
@@ -282,15 +279,14 @@ _OUTER, _OUTER_USED = _outer_neighbours()
 
 
 def _crossings(
-    values: Field, frames: Sequence[int], borders: Sequence[NDArray[np.intp]], level: float
+    values: Field, frames: Sequence[int], borders: Sequence[NDArray[np.intp]]
 ) -> tuple[FloatArray, NDArray[np.intp]]:
-    """Points in order where fields cross the level between border pixels and outside neighbours, and how many a frame.
+    """Points in order where fields cross `LEVEL` between border pixels and outside neighbours, and how many a frame.
 
     Args:
         values: ``(n, h + 2, w + 2)``, fields with a margin of one pixel.
         frames: Their numbers, one for each border.
         borders: Border pixels of each in order, ``(k, 2)`` without the margin.
-        level: Height at which the contours run.
     """
     border = np.concatenate(borders)
     lengths = np.array([len(one) for one in borders])
@@ -310,7 +306,7 @@ def _crossings(
     frame = np.repeat(np.asarray(frames, dtype=np.intp), lengths)[which]
     high = values[frame, y, x].astype(np.float64)
     low = values[frame, y + step[:, 1], x + step[:, 0]].astype(np.float64)
-    share = np.clip((high - level) / np.maximum(high - low, 1e-12), 0.0, 1.0)
+    share = np.clip((high - LEVEL) / np.maximum(high - low, 1e-12), 0.0, 1.0)
     return inside + share[:, None] * step, np.add.reduceat(used.sum(axis=1), first)
 
 

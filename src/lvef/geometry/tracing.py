@@ -116,26 +116,6 @@ def trace_frames(
     return [one if isinstance(one, GeometryError) else next(tracings) for one in contours]
 
 
-def trace_probabilities(probabilities: Field, *, aspect: float = 1.0) -> Tracing:
-    """Trace the output of a segmentation network for one frame.
-
-    Args:
-        probabilities: ``(4, h, w)`` float32, classes in the order of `lvef.core.terms.Structure`.
-        aspect: Height over width of one pixel of the network's image.
-
-    Raises:
-        GeometryError: When no ventricle can be measured, with the reason.
-    """
-    if probabilities.ndim != 3 or len(probabilities) != len(Structure):
-        raise GeometryError(f"Probabilities must be ({len(Structure)}, h, w); found {probabilities.shape}.")
-    return trace(
-        probabilities[Structure.LV],
-        probabilities[Structure.LA],
-        probabilities[Structure.MYOCARDIUM],
-        aspect=aspect,
-    )
-
-
 def trace_labels(labels: NDArray[np.uint8], *, aspect: float = 1.0) -> Tracing:
     """Trace an expert's label mask.
 

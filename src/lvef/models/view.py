@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS
 from lvef.models.segmentation import ConvNormAct, ResidualBlock
 
+SHRINKAGE = 0.05
+"""Part of the mean variance of the features that is added to each, so that no direction counts without end."""
+
 
 @dataclass(frozen=True)
 class ViewNetConfig:
@@ -85,20 +88,18 @@ class ViewNet(nn.Module):
         views = torch.softmax(self.head(torch.relu(features)), 1)
         return torch.cat([views, self.distance(features)], 1)
 
-    def set_distance(self, features: Tensor, views: Tensor, shrinkage: float = 0.05) -> None:
+    def set_distance(self, features: Tensor, views: Tensor) -> None:
         """Take centres and common covariance from features of training frames.
 
         Args:
             features: ``(n, features)``.
             views: ``(n,)`` places in `RECOGNISED_VIEWS`; rows of other views than `MEASURABLE_VIEWS` are left out.
-            shrinkage: Part of the mean variance that is added to each, so that no direction counts without end.
         """
         groups = [features[views == RECOGNISED_VIEWS.index(view)].double() for view in MEASURABLE_VIEWS]
         self.centres.copy_(torch.stack([group.mean(0) for group in groups]))
         within = torch.cat([group - group.mean(0) for group in groups])
         covariance = within.T @ within / len(within)
         size = len(covariance)
-        covariance = (1 - shrinkage) * covariance + shrinkage * covariance.trace() / size * torch.eye(
-            size
-        ).double()
+        added = SHRINKAGE * covariance.trace() / size * torch.eye(size).double()
+        covariance = (1 - SHRINKAGE) * covariance + added
         self.precision.copy_(torch.linalg.inv(covariance))

@@ -31,7 +31,7 @@ Table = pl.DataFrame
 """A row a case: `TABLE_COLUMNS`, then ``ef_percent`` and ``predicted_percent``, or the figures of a traced frame."""
 
 
-def predict(task: Task, cases: CaseDataset, part: str, batch_size: int, workers: int = 0) -> Table:
+def predict(task: Task, cases: CaseDataset, part: str, batch_size: int) -> Table:
     """Run the network over a part.
 
     Args:
@@ -39,13 +39,12 @@ def predict(task: Task, cases: CaseDataset, part: str, batch_size: int, workers:
         cases: Made for use outside of training.
         part: Name of the part, for the table.
         batch_size: Cases at once.
-        workers: Processes that load.
     """
     was_training = task.training
     task.eval()
     parts = []
     with torch.no_grad():
-        for batch in loader(cases, OrderedSampler(len(cases)), batch_size, workers):
+        for batch in loader(cases, OrderedSampler(len(cases)), batch_size, workers=0):
             moved = {k: v.to(task.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
             parts.append(torch.stack([task.predicted(moved).float(), task.wanted(moved)]).cpu().numpy())
     task.train(was_training)

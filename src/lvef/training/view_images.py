@@ -42,6 +42,9 @@ SECTOR_ASPECT = 1.22
 FRAMES, FRAME_RATE_HZ = 6, 10.0
 """Of each synthetic clip: half a second, in which the heart moves and the grain changes."""
 
+PER_CINE = 3
+"""Frames taken of each cine of animated stills, evenly spaced."""
+
 REAL, SYNTHETIC = "real", "synthetic"
 """Origins of an image's grain."""
 
@@ -106,13 +109,12 @@ def still_images(stills: Iterable[CamusStill]) -> ViewImages:
     return join(parts)
 
 
-def animated_images(path: Path, patients: Iterable[str], per_cine: int = 3) -> ViewImages:
+def animated_images(path: Path, patients: Iterable[str]) -> ViewImages:
     """Frames of animated stills of the named patients, with their sectors at one aspect ratio.
 
     Args:
         path: From `lvef.training.animated_stills.make_animated`.
         patients: Whose.
-        per_cine: Frames of each cine, evenly spaced.
 
     Raises:
         DataError: The file is missing or of another kind.
@@ -128,7 +130,7 @@ def animated_images(path: Path, patients: Iterable[str], per_cine: int = 3) -> V
             if len(run) == len(MEASURABLE_VIEWS) and run[0][1] in mine
             for (cine, _), view in zip(run, MEASURABLE_VIEWS, strict=True)
         ]
-        shown = np.linspace(0, stored["frames"].shape[1] - 1, per_cine).astype(int)
+        shown = np.linspace(0, stored["frames"].shape[1] - 1, PER_CINE).astype(int)
         frames, labels = (stored[name][:, shown] for name in ("frames", "labels"))
     for cine, view in known:
         lit = frames[cine].max(0) > 0
