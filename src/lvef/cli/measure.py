@@ -148,7 +148,7 @@ def check_inputs(inputs: Inputs, options: MeasureOptions) -> None:
     if (options.height_cm is None) != (options.weight_kg is None):
         raise click.UsageError("--height-cm and --weight-kg go together: give both.")
     from lvef.geometry.ejection import body_surface_area
-    from lvef.measure.manual_scale import check_scale_options
+    from lvef.measure.scale import check_scale_options
 
     try:
         check_scale_options(options)

@@ -11,7 +11,6 @@ from lvef.core.errors import LvefError, QualityRefusal
 from lvef.core.records import Clip, CodedWarning, Measurement
 from lvef.core.terms import View
 from lvef.measure.image_quality import quality_of_views
-from lvef.measure.manual_scale import options_of_view
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import (
     SAME_CONTENT,
@@ -24,6 +23,7 @@ from lvef.measure.pair import (
 )
 from lvef.measure.predictor import Predictor
 from lvef.measure.results import biplane_measurement, failed_measurement, with_view
+from lvef.measure.scale import options_of_view
 from lvef.measure.second_opinion import with_second_opinion
 from lvef.measure.stated_view import NOT_APICAL
 from lvef.measure.view import OTHER_VIEW

@@ -38,7 +38,6 @@ from lvef.measure.continuity import cut_clip, good_part, hide_foreign, in_file, 
 from lvef.measure.decision import with_decision, with_shortening_warning
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
 from lvef.measure.interval import read_calibration, with_interval
-from lvef.measure.manual_scale import check_scale_options, with_manual_scale
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import (
     check_different_clips,
@@ -68,7 +67,7 @@ from lvef.measure.results import (
     with_beats,
     with_experimental_warning,
 )
-from lvef.measure.scale import drop_invalid_region, plausible_curve
+from lvef.measure.scale import check_scale_options, drop_invalid_region, plausible_curve, with_manual_scale
 from lvef.measure.second_opinion import second_model, with_second_opinion
 from lvef.measure.shape_checks import (
     check_apical,

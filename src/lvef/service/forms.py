@@ -31,8 +31,8 @@ from lvef.core.errors import ConfigError, GeometryError
 from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
 from lvef.io.uploads import UploadStore, open_private, sanitize_name
-from lvef.measure.manual_scale import check_scale_options
 from lvef.measure.options import AUTO, MeasureOptions, ScaleLine
+from lvef.measure.scale import check_scale_options
 from lvef.service.errors import ApiError, bad_request
 from lvef.service.settings import ServiceSettings
 from lvef.service.streams import drain, limited, too_large

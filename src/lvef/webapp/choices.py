@@ -10,8 +10,8 @@ from typing import Any
 from lvef.core.errors import GeometryError, LvefError
 from lvef.core.terms import GIVEN_VIEWS, Sex, View
 from lvef.geometry.ejection import body_surface_area
-from lvef.measure.manual_scale import check_scale_options
 from lvef.measure.options import AUTO, MeasureOptions
+from lvef.measure.scale import check_scale_options
 from lvef.service.errors import bad_request
 from lvef.webapp.sessions import CLIP, STILLS, STUDY
 
