@@ -41,8 +41,8 @@ class _Drawn:
         self._size = 1 - depth * (1 - np.cos(2 * np.pi * phase))
         self._contact = contact
 
-    def shown(self, clip, fan):
-        return clip.frames, fan.box
+    def shown(self, clip, sector):
+        return clip.frames, sector.box
 
     def trace(self, frames, box, spacing, context, *, seen=None):
         tracings = tuple(ellipse_tracing((160.0, 120.0), (30 * s, 60 * s)) for s in self._size)

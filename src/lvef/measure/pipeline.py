@@ -1,6 +1,6 @@
-"""The only way from a file to an EF: read, find the fan, segment, trace, steady, find beats, evaluate.
+"""The only way from a file to an EF: read, find the sector, segment, trace, steady, find beats, evaluate.
 
-A network that draws lines takes the place of segmenting and tracing; one that reads an EF from clips, of all after the fan.
+A network that draws lines takes the place of segmenting and tracing; one that reads an EF from clips, of all that follows.
 """
 
 from __future__ import annotations
@@ -204,18 +204,18 @@ class Measurer:
         """Measure one continuous recording; ``numbers`` are those of its frames in the file, ``(n,)``."""
         began = time.perf_counter()
         clip = with_stated_view(clip, self.options.view)
-        fan = find_sector(clip)
-        clip = with_manual_scale(drop_invalid_region(clip, fan), fan, self.options)
-        check_image(clip, fan, self.options.thresholds)
-        clip = replace(clip, notices=(*clip.notices, *check_sector(clip.source, fan)))
-        view = view_of(self.view_model, [(clip, fan)], clip.source, self.options, expected)
+        sector = find_sector(clip)
+        clip = with_manual_scale(drop_invalid_region(clip, sector), sector, self.options)
+        check_image(clip, sector, self.options.thresholds)
+        clip = replace(clip, notices=(*clip.notices, *check_sector(clip.source, sector)))
+        view = view_of(self.view_model, [(clip, sector)], clip.source, self.options, expected)
         if not self.predictor.structures:
             self.progress(READING_EF, 0, 0)
             finder = None if self.beat_finder is None else self.beat_finder.measure_clip
-            read = measure_with_ef_model(clip, fan, self.predictor, self.options, finder)
+            read = measure_with_ef_model(clip, sector, self.predictor, self.options, finder)
             return self._with_provenance(with_recognised_view(read, view), began)
         alternate_mirror = (clip.frame_rate_hz or 0) >= IN_TURN_HZ and self.options.ed_frame is None
-        traced = self._trace(clip, fan, alternate_mirror=alternate_mirror)
+        traced = self._trace(clip, sector, alternate_mirror=alternate_mirror)
         try:
             odd_shapes = check_ventricle(
                 clip.source,
@@ -237,7 +237,7 @@ class Measurer:
         base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *odd_shapes), counts=dict(traced.counts))
         odd = implausible_shapes(tracings, clip.spacing)
-        base = replace(base, quality=quality_of_clip(clip, fan, traced, base, odd, self.quality_scale))
+        base = replace(base, quality=quality_of_clip(clip, sector, traced, base, odd, self.quality_scale))
         base = with_recognised_view(base, view)
         with _refusals_keep(base):
             check_apical(base.source, base.tracings, odd, base.spacing)
@@ -302,11 +302,11 @@ class Measurer:
     def _with_sectors(self, opened: Sequence[Clip]) -> list[tuple[Clip, Sector]]:
         """Two stills with their sectors, and with the scale that was given."""
         found = [(still, find_sector(still)) for still in opened]
-        stills = [(drop_invalid_region(still, fan), fan) for still, fan in found]
+        stills = [(drop_invalid_region(still, sector), sector) for still, sector in found]
         if opened[0].frames.shape != opened[1].frames.shape:
             # Images of two sizes were not exported alike: one scale cannot be that of both.
             return stills
-        return [(with_manual_scale(still, fan, self.options), fan) for still, fan in stills]
+        return [(with_manual_scale(still, sector, self.options), sector) for still, sector in stills]
 
     def _stills_opened(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> Measurement:
         """The result of two stills in memory; refusals and failures are results."""
@@ -327,7 +327,7 @@ class Measurer:
 
     def _measure_stills(self, stills: list[tuple[Clip, Sector]], pair: Clip) -> tuple[Measurement, Clip]:
         """By this measurer's own network; the pair comes back without a scale that is not plausible."""
-        layout = [warning for still, fan in stills for warning in check_sector(still.source, fan)]
+        layout = [warning for still, sector in stills for warning in check_sector(still.source, sector)]
         view = view_of(self.view_model, stills, pair.source, self.options)
         traced, odd_shapes = self._trace_stills(stills)
         odd_shapes = list(dict.fromkeys([*layout, *odd_shapes]))
@@ -386,9 +386,9 @@ class Measurer:
         return Measurer(replace(self.options, weights=weights, per_beat=False))
 
     def _trace(
-        self, clip: Clip, fan: Sector, *, other: FrameArray | None = None, alternate_mirror: bool = False
+        self, clip: Clip, sector: Sector, *, other: FrameArray | None = None, alternate_mirror: bool = False
     ) -> TracedFrames:
-        frames, box = self.predictor.shown(clip, fan)
+        frames, box = self.predictor.shown(clip, sector)
         self.progress(TRACING, 0, len(frames))
         return self.predictor.trace(
             frames,
@@ -402,10 +402,10 @@ class Measurer:
         """Each still traced in its own image, with the other one as context, and the warnings about it."""
         parts: list[TracedFrames] = []
         odd_shapes: list[CodedWarning] = []
-        for (still, fan), other in zip(stills, reversed(stills), strict=True):
-            check_image(still, fan, self.options.thresholds)
+        for (still, sector), other in zip(stills, reversed(stills), strict=True):
+            check_image(still, sector, self.options.thresholds)
             square = self.predictor.square(*other)
-            traced = self._trace(still, fan, other=square)
+            traced = self._trace(still, sector, other=square)
             odd_shapes += check_ventricle(
                 still.source,
                 traced.traced,

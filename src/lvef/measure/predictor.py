@@ -140,11 +140,11 @@ class Predictor:
         """Whether a still is shown with the still of its other phase, where that is known."""
         return False
 
-    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
+    def shown(self, clip: Clip, sector: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the image that this network is shown."""
         raise self._refusal(clip.source)
 
-    def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
+    def square(self, clip: Clip, sector: Sector) -> FrameArray | None:
         """A still as the network would see it, ``(1, size, size)``, to be the other phase of another still.
 
         None for networks that are shown one frame alone.
@@ -202,12 +202,12 @@ class Predictor:
         assert clip is not None  # the cards of these kinds have one: `lvef.inference.card.read_card`
         return clip
 
-    def efs(self, clip: Clip, fan: Sector, starts_s: Sequence[float]) -> ClipEfs:
+    def efs(self, clip: Clip, sector: Sector, starts_s: Sequence[float]) -> ClipEfs:
         """The EF of each clip that starts at a given moment of the cine.
 
         Args:
             clip: The cine.
-            fan: Its sector.
+            sector: Its sector.
             starts_s: Moments on the cine's clock, at least one.
 
         Raises:

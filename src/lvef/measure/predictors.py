@@ -121,16 +121,16 @@ class SegmentationPredictor(Predictor):
         """Whether it is shown frames around the present one."""
         return len(self.entry.card.input.offsets_s) > 1
 
-    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
+    def shown(self, clip: Clip, sector: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the image that this network is shown."""
-        return shown_frames(clip, fan, self.entry.card.input, masked=False)
+        return shown_frames(clip, sector, self.entry.card.input, masked=False)
 
-    def square(self, clip: Clip, fan: Sector) -> FrameArray | None:
+    def square(self, clip: Clip, sector: Sector) -> FrameArray | None:
         """See `Predictor.square`; None where the network is shown one frame alone."""
         if not self.sees_other_phase:
             return None
         spec = self.entry.card.input
-        frames, box = self.shown(clip, fan)
+        frames, box = self.shown(clip, sector)
         return fit(frames[:1], place(box, spec.size, clip.spacing), spec.size)
 
     def probabilities(
@@ -255,9 +255,9 @@ class VolumeTracePredictor(Predictor):
         """The cavity alone."""
         return ("lv",)
 
-    def shown(self, clip: Clip, fan: Sector) -> tuple[FrameArray, Box]:
+    def shown(self, clip: Clip, sector: Sector) -> tuple[FrameArray, Box]:
         """Frames and the part of the image that this network is shown."""
-        return shown_frames(clip, fan, self.entry.card.input)
+        return shown_frames(clip, sector, self.entry.card.input)
 
     def lines(
         self,
@@ -342,9 +342,9 @@ class ClipPredictor(Predictor):
 
     KINDS = EF_KINDS
 
-    def efs(self, clip: Clip, fan: Sector, starts_s: Sequence[float]) -> ClipEfs:
+    def efs(self, clip: Clip, sector: Sector, starts_s: Sequence[float]) -> ClipEfs:
         """See `Predictor.efs`."""
-        frames = clip_frames(clip, fan, self.spec, starts_s)
+        frames = clip_frames(clip, sector, self.spec, starts_s)
 
         def start(number: int) -> Callable[[], NDArray[np.float32]]:
             return self._session.start(self._batch(frames, number))

@@ -91,18 +91,18 @@ def check_clip(clip: Clip) -> None:
         )
 
 
-def check_image(clip: Clip, fan: Sector, thresholds: Thresholds) -> None:
+def check_image(clip: Clip, sector: Sector, thresholds: Thresholds) -> None:
     """Refuse images that are no 2-D grey ultrasound.
 
     Args:
         clip: The clip.
-        fan: Its sector.
+        sector: Its sector.
         thresholds: Limits of colour.
 
     Raises:
         QualityRefusal: ``colour_doppler`` or ``noise``.
     """
-    correlation = _neighbour_correlation(clip.frames[len(clip.frames) // 2], fan)
+    correlation = _neighbour_correlation(clip.frames[len(clip.frames) // 2], sector)
     if correlation < MIN_NEIGHBOUR_CORRELATION:
         raise QualityRefusal(
             "noise",
@@ -110,7 +110,7 @@ def check_image(clip: Clip, fan: Sector, thresholds: Thresholds) -> None:
             f"at least {MIN_NEIGHBOUR_CORRELATION} was expected); check that the file is an echo cine.",
         )
     if clip.chroma is not None:
-        coloured = float((clip.chroma[fan.mask] > COLOUR_LEVEL).mean())
+        coloured = float((clip.chroma[sector.mask] > COLOUR_LEVEL).mean())
         if coloured > thresholds.max_coloured_share:
             raise QualityRefusal(
                 "colour_doppler",
@@ -314,9 +314,9 @@ def border_certainty(probabilities: NDArray[np.float32]) -> float:
     return float(top[ring].mean()) if ring.any() else float("nan")
 
 
-def _neighbour_correlation(frame: NDArray[np.uint8], fan: Sector) -> float:
-    """Correlation of pixels with their right and lower neighbours inside the fan's box, the smaller of the two."""
-    b = fan.box
+def _neighbour_correlation(frame: NDArray[np.uint8], sector: Sector) -> float:
+    """Correlation of pixels with their right and lower neighbours inside the sector's box, the smaller of the two."""
+    b = sector.box
     cut: FrameArray = frame[b.y0 : b.y1, b.x0 : b.x1]
     x = cut.astype(np.float64)
     if x.std() == 0:

@@ -1,4 +1,4 @@
-"""WorkerProcess processes, each with its model loaded, and the queue of their tasks.
+"""Worker processes, each with its model loaded, and the queue of their tasks.
 
 A thread supervises each process: it sends a task, waits for the result, the time limit or the end of the process, and starts
 another process when one is gone. Only the task that a process was busy with is lost with it.

@@ -102,8 +102,8 @@ class SquareRecipe:
         height, width = clip.frames.shape[1:]
         box = Box(0, 0, width, height)
         if self.crop == Crop.FAN:
-            fan = find_sector(clip)
-            clip, box = keep_sector(clip, fan), fan.box
+            sector = find_sector(clip)
+            clip, box = keep_sector(clip, sector), sector.box
         return clip, place(box, self.size, spacing_of(clip, source))
 
 

@@ -8,29 +8,24 @@ logger is asked for.
 from __future__ import annotations
 
 import math
+import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import lightning as L
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
 
+from lvef.core.errors import ConfigError
 from lvef.core.serialization import csv_text
 from lvef.io.atomic import write_text_atomic
 
 if TYPE_CHECKING:
     from lvef.training.run_folder import RunOptions
-
-
-import os
-from collections.abc import Sequence
-from importlib.util import find_spec
-
-from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger, WandbLogger
-
-from lvef.core.errors import ConfigError
 
 METRICS_NAME = "metrics.csv"
 """The table of epochs in a run's folder."""
