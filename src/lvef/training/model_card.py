@@ -17,13 +17,11 @@ from lvef.datasets.camus import CITATION as CAMUS_CITATION
 from lvef.datasets.registry import find_reader
 from lvef.inference.card import (
     CARD_NAME,
-    HELD_OUT,
     INTENDED_USE,
     MODEL_NAME,
     NO_CHECK,
     SPLIT_NAME,
     TRAIN,
-    VALIDATION,
     Card,
     Figure,
     Training,
@@ -147,9 +145,9 @@ def network_terms(licences: Sequence[str]) -> str:
 
 def _data_sentence(data: TrainingData, partition: Partition) -> str:
     names = ", ".join(data.words("collection")) or "unnamed collection"
-    n = {name: len(patients) for name, patients in partition.patients().items()}
-    text = f"{names}: {len(partition.train)} cases of {n[TRAIN]} patients; validation on {n[VALIDATION]} patients"
-    return text + (f", {n[HELD_OUT]} patients held out" if n[HELD_OUT] else "")
+    train, validation, held_out = map(len, partition.patients().values())
+    text = f"{names}: {len(partition.train)} cases of {train} patients; validation on {validation} patients"
+    return text + (f", {held_out} patients held out" if held_out else "")
 
 
 def _citation(collections: list[str]) -> str:
