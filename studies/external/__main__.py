@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from rich.console import Console
 
-from lvef.core.errors import ConfigError, DataError, QualityRefusal, run_main
+from lvef.core.errors import ConfigError, DataError, QualityRefusal, os_reason, run_main
 from lvef.core.records import Clip
 from lvef.core.terms import Structure
 from lvef.datasets.camus import read_names
@@ -151,7 +151,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{args.out}: cannot be made ({error.strerror}); give another folder.") from None
+        raise DataError(f"{args.out}: cannot be made ({os_reason(error)}); give another folder.") from None
     study = Study(models, args.out, args.jobs)
     cines: list[Case] = cine_cases(args.shared) if {CINES, STABILITY} & set(args.only) else []
     patients = _patients(args) if MOTION in args.only else []

@@ -193,7 +193,9 @@ def agreement_rows(
                 Row(first, suite, case.name, second, f"{AGREEMENT}_ef", differences[-1], unit=EF_POINTS),
             ]
         rows += over_cases([Row(first, suite, ALL, second, f"{AGREEMENT}_dice", NAN)], overlaps)
-        rows += over_cases([Row(first, suite, ALL, second, f"{AGREEMENT}_ef", NAN, unit=EF_POINTS)], differences)
+        rows += over_cases(
+            [Row(first, suite, ALL, second, f"{AGREEMENT}_ef", NAN, unit=EF_POINTS)], differences
+        )
     return rows
 
 

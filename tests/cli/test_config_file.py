@@ -109,7 +109,7 @@ def test_a_file_that_is_not_there(run, here, monkeypatch):
     assert result.exit_code == 2
     assert (
         result.stderr
-        == "lvef: gone.toml, which LVEF_CONFIG names, cannot be read (No such file or directory).\n"
+        == "lvef: gone.toml, which LVEF_CONFIG names, cannot be read (no such file or directory).\n"
     )
 
 

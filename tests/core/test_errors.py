@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import tomllib
 
@@ -15,6 +16,7 @@ from lvef.core.errors import (
     QualityRefusal,
     RemoteError,
     error_location,
+    os_reason,
     panics_become,
 )
 from lvef.core.runner import reason_of
@@ -66,6 +68,13 @@ def test_a_panic_of_a_library_becomes_an_error():
         raise PanicException
     with pytest.raises(KeyboardInterrupt), panics_become(DataError("")):
         raise KeyboardInterrupt
+
+
+def test_a_reason_never_reads_none():
+    assert (
+        os_reason(FileNotFoundError(errno.ENOENT, "No such file or directory")) == "no such file or directory"
+    )
+    assert os_reason(OSError("without a number")) == "oserror"
 
 
 def test_deep_nesting_is_no_crash():

@@ -436,7 +436,7 @@ def test_a_disk_that_fills_up_under_the_journal(fake, files, tmp_path, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(Path, "open", half)
-        with pytest.raises(DataError, match="No space left"):
+        with pytest.raises(DataError, match="no space left"):
             batch(fake, files[:2], out)
     assert batch(fake, files[:2], out).resumed == 1
     assert batch(fake, files[:2], out).resumed == 2

@@ -141,6 +141,6 @@ def test_a_full_disk_says_so(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(writer, "_file", Full())
-    with pytest.raises(DataError, match="No space left on device"):
+    with pytest.raises(DataError, match="no space left on device"):
         writer.add("c1", "s", frames(1), {})
     writer.close()

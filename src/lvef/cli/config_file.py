@@ -23,7 +23,7 @@ from typing import Any
 import click
 
 from lvef.cli.lazy import option_key
-from lvef.core.errors import did_you_mean, plain_line
+from lvef.core.errors import did_you_mean, os_reason, plain_line
 from lvef.core.serialization import parse_toml
 
 CONFIG_VARIABLE = "LVEF_CONFIG"
@@ -79,7 +79,7 @@ def read_config(main: click.Group, ctx: click.Context) -> dict[str, Any]:
         values = parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
         named = f", which {CONFIG_VARIABLE} names," if os.environ.get(CONFIG_VARIABLE) else ""
-        raise ConfigFileError(f"{path}{named} cannot be read ({error.strerror}).") from None
+        raise ConfigFileError(f"{path}{named} cannot be read ({os_reason(error)}).") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigFileError(f"{path}: not valid TOML ({error}).") from None
     return _read_group(main, values, ctx, str(path), "")

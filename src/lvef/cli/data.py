@@ -105,7 +105,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
         raise click.UsageError(f"--out {out}: a manifest ends in {' or '.join(SUFFIXES)}.")
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import counter, show_progress
-    from lvef.core.errors import DataError
+    from lvef.core.errors import DataError, os_reason
     from lvef.datasets.manifest import write_manifest
     from lvef.io.atomic import check_writable
 
@@ -118,8 +118,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
             imported = reader.read(root, counter(progress))
     except OSError as error:
         raise DataError(
-            f"{error.filename or root}: cannot be read ({(error.strerror or 'no reason given').lower()}); check your rights "
-            "and the disk."
+            f"{error.filename or root}: cannot be read ({os_reason(error)}); check your rights and the disk."
         ) from None
     write_manifest(imported.manifest, out)
     summary = _summary(reader, imported)

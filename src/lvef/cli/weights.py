@@ -275,7 +275,7 @@ def _make_card(name: str, crop: str, half: bool, digest: str, parameters: int, m
 
 def _make_folder(out: Path, known: set[str]) -> bool:
     """Make the folder, and say whether it was made; one that holds other things is left alone."""
-    from lvef.core.errors import DataError
+    from lvef.core.errors import DataError, os_reason
 
     try:
         if out.is_dir():
@@ -287,9 +287,7 @@ def _make_folder(out: Path, known: set[str]) -> bool:
             return False
         out.mkdir(parents=True)
     except OSError as error:
-        raise DataError(
-            f"{out}: cannot be made ({(error.strerror or 'no reason given').lower()}); name another folder."
-        ) from None
+        raise DataError(f"{out}: cannot be made ({os_reason(error)}); name another folder.") from None
     return True
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, os_reason
 from lvef.core.serialization import parse_toml
 
 T = TypeVar("T")
@@ -70,13 +70,25 @@ def read_toml(kind: type[T], path: Path) -> T:
     Raises:
         ConfigError: The file is missing, is not TOML, or does not fit ``kind``.
     """
+    return from_mapping(kind, read_toml_values(path, "a TOML file"), str(path))
+
+
+def read_toml_values(path: Path, expected: str) -> dict[str, Any]:
+    """The plain values of a TOML file.
+
+    Args:
+        path: The file.
+        expected: What it should be, for the message where it cannot be read.
+
+    Raises:
+        ConfigError: It is missing or is not TOML.
+    """
     try:
-        values = parse_toml(path.read_text(encoding="utf-8"))
+        return parse_toml(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); a TOML file was expected.") from None
+        raise ConfigError(f"{path}: cannot be read ({os_reason(error)}); {expected} was expected.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not valid TOML ({error}).") from None
-    return from_mapping(kind, values, str(path))
 
 
 def fits(hint: Any, value: Any) -> bool:  # noqa: ANN401

@@ -122,9 +122,18 @@ LOST = {errno.EIO, errno.ENODEV, errno.ENXIO, getattr(errno, "ESTALE", errno.EIO
 """Errors of reading and writing, which name no file, from a disk or share that is gone."""
 
 
-def os_reason(error: OSError) -> str:
-    """What the system says of an error, in small letters, for the middle of a sentence."""
-    return (error.strerror or type(error).__name__).lower()
+def os_reason(error: Exception) -> str:
+    """What the system says of an `OSError`, or FFmpeg of its own, in small letters, for the middle of a sentence."""
+    return str(getattr(error, "strerror", None) or type(error).__name__).lower()
+
+
+def first_line(error: Exception) -> str:
+    r"""The first line of what another library says of its error, cut where it is long; its kind where it says nothing.
+
+    >>> first_line(ValueError("no\nend")), first_line(ValueError())
+    ('no', 'ValueError')
+    """
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
 
 
 def file_error_message(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import OutputError
+from lvef.core.errors import OutputError, os_reason
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import parse_json
 
@@ -56,7 +56,7 @@ class Journal:
                 content = path.read_bytes()
         except OSError as error:
             raise OutputError(
-                f"{path} cannot be opened ({error.strerror}): check your rights and the free space, or choose another "
+                f"{path} cannot be opened ({os_reason(error)}): check your rights and the free space, or choose another "
                 "folder."
             ) from None
         *lines, rest = content.split(b"\n")
@@ -135,8 +135,8 @@ class Journal:
         except OSError as error:
             self._is_torn = True
             raise OutputError(
-                f"{self.path} could not be written ({error.strerror}): check your rights and the free space, then give the "
-                "command again."
+                f"{self.path} could not be written ({os_reason(error)}): check your rights and the free space, then give "
+                "the command again."
             ) from None
         self._is_torn = False
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lvef.core.errors import DataError, panics_become
+from lvef.core.errors import DataError, first_line, os_reason, panics_become
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.probe import FileHeader
 
@@ -286,7 +286,7 @@ def _parse_csv(path: Path, data: bytes, findings: Findings) -> pl.DataFrame:
     try:
         return pl.read_csv(io.BytesIO(data), infer_schema=False, encoding="utf8-lossy")
     except pl.exceptions.PolarsError as error:
-        reason = (str(error).strip().splitlines() or ["no reason given"])[0][:160]
+        reason = first_line(error)
     # Most often a line has a cell too many: the cells that are named can still be used.
     try:
         table = pl.read_csv(
@@ -305,7 +305,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); a CSV table was expected.") from None
+        raise DataError(f"{path}: cannot be read ({os_reason(error)}); a CSV table was expected.") from None
 
 
 def _decoded(data: bytes) -> str:

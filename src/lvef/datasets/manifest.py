@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError, panics_become
+from lvef.core.errors import DataError, first_line, os_reason, panics_become
 from lvef.core.records import FloatArray
 from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.io.atomic import write_bytes_atomic
@@ -129,7 +129,7 @@ def make_manifest(rows: Iterable[Mapping[str, Any]], where: str = "manifest") ->
     try:
         table = pl.DataFrame(columns, schema=schema, strict=True)
     except (TypeError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{where}: a value has the wrong type ({_one_line(error)}).") from None
+        raise DataError(f"{where}: a value has the wrong type ({first_line(error)}).") from None
     return validate_table(table, where)
 
 
@@ -177,7 +177,7 @@ def read_manifest(path: Path) -> pl.DataFrame:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); a manifest was expected.") from None
+        raise DataError(f"{path}: cannot be read ({os_reason(error)}); a manifest was expected.") from None
     with panics_become(DataError(f"{path}: is no {path.suffix[1:]} table or is damaged; import it again.")):
         try:
             if path.suffix.lower() == ".parquet":
@@ -186,7 +186,7 @@ def read_manifest(path: Path) -> pl.DataFrame:
                 table = pl.read_csv(io.BytesIO(data), infer_schema=False)
         except pl.exceptions.PolarsError as error:
             raise DataError(
-                f"{path}: is no {path.suffix[1:]} table ({_one_line(error)}); import it again."
+                f"{path}: is no {path.suffix[1:]} table ({first_line(error)}); import it again."
             ) from None
         return conform_table(table, str(path))
 
@@ -302,7 +302,3 @@ def _plain(value: Any, column: Column) -> Any:  # noqa: ANN401
     if column.kind == "number":
         return float(value)
     return int(value) if column.kind == "whole" else value
-
-
-def _one_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import DataError, MissingExtraError, OutputError
+from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.limits import MAX_FILE_BYTES
 from lvef.io.names import safe_file_name
@@ -181,7 +181,7 @@ class ResultFolder:
             try:
                 return (self._local / name).read_bytes()
             except OSError as error:
-                raise DataError(f"{self._local / name} cannot be read ({error.strerror}).") from None
+                raise DataError(f"{self._local / name} cannot be read ({os_reason(error)}).") from None
         system = filesystem(self._protocol)
         data: bytes = _tried(self.url, lambda: system.cat_file(f"{self._root}/{name}"))
         return data
@@ -214,7 +214,7 @@ class ResultFolder:
             else:
                 filesystem(self._protocol).rm_file(f"{self._root}/{name}")
         except OSError as error:
-            raise OutputError(f"{self.name}/{name} cannot be removed ({error.strerror}).") from None
+            raise OutputError(f"{self.name}/{name} cannot be removed ({os_reason(error)}).") from None
 
 
 def _stamp(info: dict[str, Any]) -> str:

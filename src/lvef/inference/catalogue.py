@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean
+from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean, os_reason
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
 from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, read_card
 from lvef.inference.session import Port, Session, open_session
@@ -125,7 +125,7 @@ def check_hash(entry: ModelEntry) -> None:
         digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()
     except OSError as error:
         raise WeightsError(
-            f"{entry.model_path}: cannot be read ({error.strerror}); install the weights again."
+            f"{entry.model_path}: cannot be read ({os_reason(error)}); install the weights again."
         ) from None
     if digest != entry.card.model_sha256:
         raise WeightsError(

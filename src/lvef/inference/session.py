@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import ConfigError, MissingExtraError, WeightsError
+from lvef.core.errors import ConfigError, MissingExtraError, WeightsError, first_line
 
 BACKENDS = ("openvino", "onnxruntime")
 """In order of preference on a CPU."""
@@ -165,7 +165,7 @@ class _OpenVinoSession:
             self.inputs = tuple(_openvino_port(port) for port in self._compiled.inputs)
             self.outputs = tuple(_openvino_port(port) for port in self._compiled.outputs)
         except Exception as error:  # noqa: BLE001  a damaged file makes it raise many kinds, UnicodeDecodeError among them
-            raise WeightsError(f"{model}: OpenVINO cannot load it ({_first_line(error)}).") from None
+            raise WeightsError(f"{model}: OpenVINO cannot load it ({first_line(error)}).") from None
         self._device = str(core.get_property("CPU", "FULL_DEVICE_NAME")).strip()
         self._idle: SimpleQueue[Any] = SimpleQueue()
 
@@ -207,7 +207,7 @@ class _OnnxRuntimeSession:
             self.inputs = tuple(_onnx_port(port) for port in self._session.get_inputs())
             self.outputs = tuple(_onnx_port(port) for port in self._session.get_outputs())
         except Exception as error:  # noqa: BLE001  onnxruntime raises its own types, which it does not export
-            raise WeightsError(f"{model}: ONNX Runtime cannot load it ({_first_line(error)}).") from None
+            raise WeightsError(f"{model}: ONNX Runtime cannot load it ({first_line(error)}).") from None
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="lvef-engine")
 
     def start(self, batch: Batch) -> Callable[[], NDArray[np.float32]]:
@@ -230,7 +230,3 @@ def _openvino_port(port: Any) -> Port:  # noqa: ANN401
 
 def _onnx_port(port: Any) -> Port:  # noqa: ANN401
     return Port(port.name, tuple(d if isinstance(d, int) else None for d in port.shape))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -158,7 +158,7 @@ def remove_files(folder: Path, names: Collection[str]) -> None:
             (folder / name).unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"{folder} holds files of an earlier run that cannot be removed ({error.strerror})."
+            f"{folder} holds files of an earlier run that cannot be removed ({os_reason(error)})."
         ) from None
 
 

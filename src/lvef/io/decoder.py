@@ -26,7 +26,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import DataError, LvefError, RemoteError, VideoError, error_location, panics_become
+from lvef.core.errors import (
+    DataError,
+    LvefError,
+    RemoteError,
+    VideoError,
+    error_location,
+    os_reason,
+    panics_become,
+)
 from lvef.core.records import Clip
 from lvef.core.workers import is_abandoned
 from lvef.io.limits import listen
@@ -107,7 +115,9 @@ def _cells_of_first_sheet(path: str | os.PathLike[str]) -> list[list[Any]]:
             sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
             rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
     except OSError as error:
-        raise DataError(f"{source}: cannot be read ({error.strerror}); an xlsx file was expected.") from None
+        raise DataError(
+            f"{source}: cannot be read ({os_reason(error)}); an xlsx file was expected."
+        ) from None
     except python_calamine.CalamineError:
         raise damaged from None
     return rows

@@ -128,7 +128,7 @@ def _probe_container(path: Path, source: str, kind: FileFormat) -> FileHeader:
             rate = stream.average_rate or stream.guessed_rate
             n_frames, width, height = stream.frames, stream.width, stream.height
     except FFmpegError as cause:
-        reason = str(cause.strerror or "unknown reason").lower()
+        reason = os_reason(cause)
         raise VideoError(
             f"{source} is a {kind.name} whose header cannot be read ({reason}): it is damaged or cut off, export it again."
         ) from None

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, os_reason
 from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.formats import known_suffix
 
@@ -61,7 +61,7 @@ class UploadStore:
             hidden.rename(self.folder)
         except OSError as error:
             raise DataError(
-                f"No folder for uploads can be made in {self._root} ({error.strerror})."
+                f"No folder for uploads can be made in {self._root} ({os_reason(error)})."
             ) from None
 
     @property
@@ -90,7 +90,7 @@ class UploadStore:
                     file.write(data)
             except OSError as error:
                 raise DataError(
-                    f"The upload cannot be kept while it is measured ({error.strerror}): make room in the folder for "
+                    f"The upload cannot be kept while it is measured ({os_reason(error)}): make room in the folder for "
                     "temporary files, or set TMPDIR."
                 ) from None
             yield path
@@ -143,7 +143,7 @@ def make_private_folder(folder: Path) -> None:
             folder.chmod(0o700)
     except OSError as error:
         raise DataError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --data."
+            f"The folder {folder} cannot be made ({os_reason(error)}); choose another with --data."
         ) from None
 
 

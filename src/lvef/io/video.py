@@ -17,7 +17,7 @@ from av.stream import Disposition
 from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 
-from lvef.core.errors import DataError, VideoError
+from lvef.core.errors import DataError, VideoError, os_reason
 from lvef.core.records import Clip, CodedWarning, FrameArray, PixelAspect
 from lvef.io.avi import frame_sizes, main_rate_notices
 from lvef.io.formats import AVI, HEAD_BYTES, MP4, detect_format, unknown_format
@@ -165,7 +165,7 @@ def decode_video(
             )
     except FFmpegError as cause:
         raise error(
-            f"{source} cannot be decoded ({_reason(cause)}): the file is damaged, cut off, or of a codec "
+            f"{source} cannot be decoded ({os_reason(cause)}): the file is damaged, cut off, or of a codec "
             "that is not supported; export it again."
         ) from None
     rate_hz, coded_rate_hz = (float(rate) if rate else None for rate in rates)
@@ -404,10 +404,6 @@ def _length_s(container: InputContainer, stream: VideoStream) -> float | None:
     if container.duration is not None and len(container.streams) == 1:
         return float(container.duration) / 1e6
     return None
-
-
-def _reason(cause: FFmpegError) -> str:
-    return str(cause.strerror or "unknown reason").lower()
 
 
 def _infer_pixel_aspect(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import DataError, LvefError
+from lvef.core.errors import DataError, LvefError, os_reason
 from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import View
 from lvef.io.isolation import open_clip
@@ -84,7 +84,7 @@ def load_curve(path: Path) -> VolumeCurve:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.reader(file))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); measure the file again.") from None
+        raise DataError(f"{path} cannot be read ({os_reason(error)}); measure the file again.") from None
     except (UnicodeDecodeError, csv.Error):
         rows = []
     header = rows[0] if rows else []

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from lvef.core.config import fits
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, os_reason
 from lvef.core.fields import FIELDS
 from lvef.core.records import (
     Beat,
@@ -110,7 +110,7 @@ def read_json(path: Path, expected: str, *, remedy: str = "") -> Any:  # noqa: A
     try:
         return parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); {expected} was expected.") from None
+        raise DataError(f"{path} cannot be read ({os_reason(error)}); {expected} was expected.") from None
     except ValueError:
         raise DataError(f"{path} is not valid JSON; {expected} was expected{remedy}.") from None
 

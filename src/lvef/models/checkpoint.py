@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lvef.core.errors import WeightsError
+from lvef.core.errors import WeightsError, os_reason
 
 MOST_BYTES = 1 << 30
 """Largest file that is read: 1 GiB, seven times the largest checkpoint that is known here (deeplabv3_resnet50)."""
@@ -161,7 +161,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401
                 return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise WeightsError(
-            f"{path}: cannot be read ({(error.strerror or 'no reason given').lower()}); a checkpoint of torch was expected."
+            f"{path}: cannot be read ({os_reason(error)}); a checkpoint of torch was expected."
         ) from None
     except pickle.UnpicklingError as error:
         raise WeightsError(_unpickling_sentence(path, str(error))) from None

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import LvefError
+from lvef.core.errors import LvefError, os_reason
 from lvef.core.terms import Status
 from lvef.io.uploads import UploadStore, make_private_folder
 from lvef.measure.serializers import MEASUREMENT_NAME
@@ -412,7 +412,7 @@ class JobManager:
                 path.unlink(missing_ok=True)
                 self._to_remove.discard(path)
             except OSError as error:
-                LOG.error("an upload could not be removed: %s", error.strerror)
+                LOG.error("an upload could not be removed: %s", os_reason(error))
                 self._to_remove.add(path)
 
     def _set_state(self, job: Job, state: str) -> None:

@@ -23,7 +23,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 import lvef
-from lvef.core.errors import ConfigError, error_location
+from lvef.core.errors import ConfigError, error_location, os_reason
 from lvef.core.wording import DISCLAIMER
 from lvef.inference.catalogue import find_model
 from lvef.service.errors import ApiError, error_body
@@ -216,7 +216,8 @@ def bind_socket(settings: ServiceSettings) -> socket.socket:
             raise
     except OSError as error:
         raise ConfigError(
-            f"{settings.host} port {settings.port} cannot be used ({error.strerror}); choose another with --host or --port."
+            f"{settings.host} port {settings.port} cannot be used ({os_reason(error)}); choose another with --host "
+            "or --port."
         ) from None
     return made
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError, OutputError
+from lvef.core.errors import DataError, OutputError, os_reason
 from lvef.core.journal import JOURNAL_NAME, Entry, Journal
 from lvef.core.records import FrameArray
 from lvef.io.atomic import write_bytes_atomic
@@ -89,8 +89,8 @@ class StoreWriter:
             file.flush()
         except OSError as error:
             raise OutputError(
-                f"{self.folder / shard_name(self._shard)} could not be written ({error.strerror}): make room, then give the "
-                "command again; it goes on where it stopped."
+                f"{self.folder / shard_name(self._shard)} could not be written ({os_reason(error)}): make room, then give "
+                "the command again; it goes on where it stopped."
             ) from None
         self._journal.append(
             {

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import ConfigError, DataError
+from lvef.core.errors import ConfigError, DataError, os_reason
 from lvef.core.serialization import parse_json
 from lvef.io.atomic import make_folder, write_text_atomic
 
@@ -38,7 +38,7 @@ def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[st
     try:
         earlier = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); give another folder.") from None
+        raise DataError(f"{path}: cannot be read ({os_reason(error)}); give another folder.") from None
     except ValueError:
         earlier = None
     if not isinstance(earlier, dict) or earlier.get("schema") != schema:

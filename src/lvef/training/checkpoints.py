@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.plugins.io import CheckpointIO
 from torch import Tensor, nn
 
-from lvef.core.errors import WeightsError
+from lvef.core.errors import WeightsError, os_reason
 from lvef.io.atomic import atomic_path
 from lvef.models.checkpoint import check_layers, load_pretrained, read_state
 from lvef.models.mobilenet import load_backbone
@@ -125,7 +125,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:  #
             warnings.simplefilter("ignore")  # of torch's own past formats
             found = torch.load(path, map_location=map_location, weights_only=True)
     except OSError as error:
-        reason = (error.strerror or "no reason given").lower()
+        reason = os_reason(error)
         raise WeightsError(f"{path}: cannot be read ({reason}); a checkpoint was expected.") from None
     except pickle.UnpicklingError:
         raise WeightsError(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, os_reason
 from lvef.inference.card import HELD_OUT
 from lvef.io.atomic import write_text_atomic
 from lvef.training.fit import FitResult, fit
@@ -143,7 +143,7 @@ def _check_folder(out: Path) -> None:
             if entry.name not in (FOLDS_NAME, HELD_OUT_NAME) and not entry.name.startswith("fold-")
         ]
     except OSError as error:
-        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
     if foreign:
         raise DataError(
             f"{out}: holds {foreign[0]}, which is of no cross-validation; choose an empty or a new folder with --out."

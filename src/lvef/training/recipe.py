@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import lvef
-from lvef.core.config import from_mapping
+from lvef.core.config import from_mapping, read_toml_values
 from lvef.core.errors import ConfigError, did_you_mean
 from lvef.core.serialization import parse_toml
 
@@ -326,12 +326,7 @@ def read_values(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: It is missing or is not TOML.
     """
-    try:
-        return parse_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}); a recipe was expected.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not valid TOML ({error}).") from None
+    return read_toml_values(path, "a recipe")
 
 
 def recipe_from(values: dict[str, Any], where: str) -> Recipe:

@@ -30,7 +30,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.core.errors import ConfigError, DataError
+from lvef.core.errors import ConfigError, DataError, os_reason
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import csv_text, flatten, parse_json
 from lvef.inference.card import PARTS, patients_sha256
@@ -95,7 +95,7 @@ def prepare_folder(
             return {}
         earlier = parse_json(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
     except ValueError:
         earlier = None
     if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
@@ -136,7 +136,7 @@ def locked(out: Path) -> Iterator[None]:
     try:
         file = (out / LOCK_NAME).open("ab")
     except OSError as error:
-        raise DataError(f"{out}: cannot be used ({error.strerror}); choose another --out.") from None
+        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
     with file:
         if is_locked_elsewhere(file):
             raise DataError(f"{out}: another run is writing there; wait for its end or choose another --out.")
@@ -163,7 +163,7 @@ def _clear(out: Path, name: str) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise DataError(
-            f"{out}: what an earlier run left cannot be removed ({error.strerror}); choose another --out."
+            f"{out}: what an earlier run left cannot be removed ({os_reason(error)}); choose another --out."
         ) from None
 
 

@@ -306,7 +306,9 @@ class TraceStore:
         try:
             data = np.frombuffer(path.read_bytes(), np.uint8)
         except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); prepare the folder again.") from None
+            raise DataError(
+                f"{path}: cannot be read ({os_reason(error)}); prepare the folder again."
+            ) from None
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
         if grey is None or grey.shape != (self.size, self.size):
             raise DataError(

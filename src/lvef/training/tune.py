@@ -29,7 +29,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lvef.core.config import to_mapping
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, first_line
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.training.cases import Partition
 from lvef.training.fit import fit, make_network
@@ -234,10 +234,9 @@ def _open_study(recipe: Recipe, search: Search) -> optuna.Study:
             load_if_exists=True,
         )
     except Exception as error:  # noqa: BLE001  each kind of database has errors of its own
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         # An address may hold a password.
         shown = address.partition("://")[0] + "://..." if "@" in address else address
-        raise ConfigError(f"storage {shown}: cannot be used ({reason}).") from None
+        raise ConfigError(f"storage {shown}: cannot be used ({first_line(error)}).") from None
 
 
 def _requeue_lost_trials(study: optuna.Study) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import DataError, GeometryError, LvefError
+from lvef.core.errors import DataError, GeometryError, LvefError, os_reason
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Status
 from lvef.datasets.findings import Findings
@@ -112,7 +112,7 @@ def read_predictions(path: Path) -> dict[str, EfResult]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        why = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8"
         raise DataError(
             f"{path}: cannot be read ({why}); a CSV with the columns {ITEM} and {EF} was expected."
         ) from None

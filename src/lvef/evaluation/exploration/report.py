@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, os_reason
 from lvef.core.serialization import to_plain
 from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
@@ -195,7 +195,7 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(
-            f"{path} was read, but cannot be read again ({error.strerror}): run it again."
+            f"{path} was read, but cannot be read again ({os_reason(error)}): run it again."
         ) from None
 
 
