@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 from lvef.core.errors import DataError, VideoError
 from lvef.core.records import CodedWarning, FrameArray
-from lvef.io.timing import rates_differ
+from lvef.io.timing import clock_notice, rates_differ
 
 MAX_HEADER_BYTES = 2**20
 """Longest header list that is read: reserved index space makes it long, 4 to 64 KiB in practice."""
@@ -129,11 +129,8 @@ def main_rate_notices(file: BinaryIO, source: str, rate_hz: float | None) -> tup
         return ()
     if main is None or rate_hz is None or not rates_differ(main, rate_hz):
         return ()
-    text = (
-        f"The file's main header says {main:.4g} Hz, its video stream {rate_hz:.4g} Hz: the stream's rate is used. Check "
-        "heart rate and durations."
-    )
-    return (CodedWarning("contradictory_rate", text),)
+    text = f"The file's main header says {main:.4g} Hz, its video stream {rate_hz:.4g} Hz: the stream's rate is used."
+    return (clock_notice("contradictory_rate", text),)
 
 
 def frame_sizes(file: BinaryIO, source: str, most: int) -> list[int]:

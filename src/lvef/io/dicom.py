@@ -44,9 +44,11 @@ from lvef.io.timing import (
     DEFAULT_FRAME_RATE_HZ,
     Timing,
     assumed_timing,
+    clock_notice,
     gap_notices,
     is_plausible_times,
     rates_differ,
+    usual_rate_hz,
 )
 
 ULTRASOUND_MODALITIES = ("US", "IVUS", "")
@@ -349,7 +351,7 @@ def _even(ordered: Sequence[Instance]) -> Timing:
         stated = assumed_timing(len(ordered))
         rate_hz = DEFAULT_FRAME_RATE_HZ
     else:
-        rate_hz = 1.0 / float(np.median(np.diff(stated.times_s)))
+        rate_hz = usual_rate_hz(stated.times_s)
     missing = int(places[-1]) + 1 - len(ordered)
     if missing:
         text = f"{missing} instance numbers are missing between {order[0]} and {order[-1]}: their times are left free."
@@ -361,17 +363,17 @@ def _compared(
     order: Sequence[Instance], times_s: FloatArray, name: str, against_numbers: bool
 ) -> Iterator[CodedWarning]:
     if name == _MADE:
-        text = "Times come from Content Time, which may be that of an export. Check heart rate and durations."
-        yield CodedWarning("content_time", text)
+        text = "Times come from Content Time, which may be that of an export."
+        yield clock_notice("content_time", text)
     if against_numbers:
         text = f"{name} puts the files of the series in another order than their instance numbers: the times are used."
         yield CodedWarning("contradictory_order", text)
     stated = frame_times(order[0].header, len(order))
     if stated.source != "assumed":
-        stated_hz, found_hz = (1.0 / float(np.median(np.diff(t))) for t in (stated.times_s, times_s))
+        stated_hz, found_hz = (usual_rate_hz(t) for t in (stated.times_s, times_s))
         if rates_differ(stated_hz, found_hz):
             text = f"{name} gives {found_hz:.4g} Hz, {stated.source} {stated_hz:.4g} Hz: the former is used."
-            yield CodedWarning("contradictory_rate", text + " Check heart rate and durations.")
+            yield clock_notice("contradictory_rate", text)
 
 
 def _frames(ordered: Sequence[Instance], source: str, limits: SizeLimits) -> Iterator[Clip]:

@@ -18,11 +18,13 @@ from lvef.io.timing import (
     Timing,
     assumed_timing,
     bad_rate_notice,
+    clock_notice,
+    contradicts_times,
     even_times,
     gap_notices,
     is_plausible_rate,
     is_plausible_times,
-    rates_differ,
+    usual_rate_hz,
 )
 
 TIMING_KEYWORDS = (
@@ -247,8 +249,8 @@ def _in_another_unit(
         elif scaled[0] > 0 and is_plausible_rate(1000.0 / scaled[0]):
             times = even_times(n_frames, 1000.0 / scaled[0])
         if times is not None:
-            text = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed. Check heart rate and durations."
-            return times, (*notices, CodedWarning("time_unit", text))
+            text = f"{_NAMES[keyword]} cannot be in milliseconds: {unit} are assumed."
+            return times, (*notices, clock_notice("time_unit", text))
     return None, ()
 
 
@@ -256,14 +258,14 @@ def _contradictions(
     used: str, times_s: FloatArray, others: list[tuple[str, FloatArray]]
 ) -> Iterator[CodedWarning]:
     """A warning for each other statement of the rate that is neither the usual nor the mean rate of the times used."""
-    own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
+    usual_hz = usual_rate_hz(times_s)
     for keyword, other in others:
         if len(other) < 2:
             continue
-        rate = 1.0 / float(np.median(np.diff(other)))
+        rate = usual_rate_hz(other)
         # Whole numbers of Hz and durations of n - 1 steps are not meant more exactly.
-        if abs(rate - own[0]) <= 1.0 or not all(rates_differ(rate, mine) for mine in own):
+        if abs(rate - usual_hz) <= 1.0 or not contradicts_times(rate, times_s):
             continue
         other_name = _NAMES[keyword] if keyword else "The video stream"
-        text = f"{_NAMES[used]} gives {own[0]:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used. "
-        yield CodedWarning("contradictory_rate", text + "Check heart rate and durations.")
+        text = f"{_NAMES[used]} gives {usual_hz:.4g} Hz, {other_name} {rate:.4g} Hz: the former is used."
+        yield clock_notice("contradictory_rate", text)

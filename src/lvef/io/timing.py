@@ -57,7 +57,7 @@ def is_plausible_times(times_s: FloatArray) -> bool:
     steps = np.diff(times_s)
     if not np.isfinite(steps).all() or (steps <= 0).any():
         return False
-    return len(steps) == 0 or is_plausible_rate(float(1.0 / np.median(steps)))
+    return len(steps) == 0 or is_plausible_rate(usual_rate_hz(times_s))
 
 
 def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Timing:
@@ -80,6 +80,27 @@ def assumed_timing(n_frames: int, notices: tuple[CodedWarning, ...] = ()) -> Tim
 def rates_differ(one_hz: float, other_hz: float) -> bool:
     """Whether two frame rates in Hz are too far apart to mean the same."""
     return abs(one_hz / other_hz - 1.0) > RATE_TOLERANCE
+
+
+def usual_rate_hz(times_s: FloatArray) -> float:
+    """Frame rate in Hz of the median step between times in seconds, ``(n,)`` of two or more."""
+    return 1.0 / float(np.median(np.diff(times_s)))
+
+
+def contradicts_times(rate_hz: float, times_s: FloatArray) -> bool:
+    """Whether a frame rate in Hz is neither the usual nor the mean rate of times in seconds from the first frame."""
+    mean_hz = (len(times_s) - 1) / float(times_s[-1])
+    return rates_differ(rate_hz, usual_rate_hz(times_s)) and rates_differ(rate_hz, mean_hz)
+
+
+def clock_notice(code: str, text: str) -> CodedWarning:
+    """The warning that times may be wrong, with its remedy.
+
+    Args:
+        code: Of the warning.
+        text: What was found, one sentence.
+    """
+    return CodedWarning(code, f"{text} Check heart rate and durations.")
 
 
 def container_timing(
@@ -117,8 +138,8 @@ def container_timing(
         span = max(known, default=0.0) - min(known, default=0.0)
         mean = (places[-1] - places[0]) / span if span > 0 else average_rate_hz
         if rates_differ(mean, average_rate_hz):
-            text = f"By their times the frames come at {mean:.4g} Hz on average, the header says {average_rate_hz:.4g} Hz. "
-            notices.append(CodedWarning("contradictory_rate", text + "Check heart rate and durations."))
+            text = f"By their times the frames come at {mean:.4g} Hz on average, the header says {average_rate_hz:.4g} Hz."
+            notices.append(clock_notice("contradictory_rate", text))
         return Timing(even_times(n_frames, average_rate_hz), "average_rate", tuple(notices))
     if average_rate_hz is None or n_frames == 1:
         return assumed_timing(n_frames)
@@ -147,15 +168,15 @@ def _contradictory_rates(times_s: FloatArray, stated_hz: list[float]) -> tuple[C
     """A warning where a stated rate is neither the usual nor the mean rate of the frames' own times."""
     if len(times_s) < 3:
         return ()
-    own = (1.0 / float(np.median(np.diff(times_s))), (len(times_s) - 1) / float(times_s[-1]))
-    wrong = [rate for rate in stated_hz if all(rates_differ(rate, mine) for mine in own)]
+    wrong = [rate for rate in stated_hz if contradicts_times(rate, times_s)]
     if not wrong:
         return ()
+    usual_hz = usual_rate_hz(times_s)
     text = (
-        f"The file states {wrong[0]:.4g} Hz, but its frames come every {1000 / own[0]:.3g} ms ({own[0]:.4g} Hz): their own "
-        "times are used. Check heart rate and durations."
+        f"The file states {wrong[0]:.4g} Hz, but its frames come every {1000 / usual_hz:.3g} ms ({usual_hz:.4g} Hz): their "
+        "own times are used."
     )
-    return (CodedWarning("contradictory_rate", text),)
+    return (clock_notice("contradictory_rate", text),)
 
 
 def bad_rate_notice(what: str, value: str) -> CodedWarning:

@@ -9,7 +9,7 @@ from lvef.core.records import CodedWarning, Measurement
 from lvef.core.terms import Decision, Status
 from lvef.core.wording import MODELS_DISAGREE
 from lvef.measure.interval import without_interval
-from lvef.measure.shape_checks import implausible_shortening
+from lvef.measure.shape_checks import CONTOURS_REMEDY, implausible_shortening
 from lvef.measure.thresholds import Thresholds
 
 SHORTENING = "implausible_shortening"
@@ -113,7 +113,7 @@ def with_decision(
             without_ef(m),
             reason=f"{m.source}: no EF is given because it is too uncertain: its {_percent(m)} prediction interval is "
             f"{width:.0f} points wide ({_ends(m)}); at most {thresholds.max_interval_points:g} points are allowed. "
-            "Check the contours; choose ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
+            + CONTOURS_REMEDY,
             reason_code=TOO_UNCERTAIN,
             decision=str(decision),
             thresholds=limits,

@@ -27,6 +27,7 @@ from lvef.core.records import (
 )
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.predictor import TracedFrames
+from lvef.measure.shape_checks import doubtful_contours
 from lvef.measure.thresholds import Thresholds
 from lvef.transforms.sector import Sector
 
@@ -224,12 +225,9 @@ def check_combined(source: str, notices: Sequence[CodedWarning]) -> None:
     if WEAK_WALLS not in by_code or unsteady is None:
         return
     weak = by_code[WEAK_WALLS].partition(":")[0]
-    raise QualityRefusal(
-        "doubtful_contours",
+    raise doubtful_contours(
         f"{source}: {weak[0].lower()}{weak[1:]}; in addition, {unsteady[0].lower()}{unsteady[1:].rstrip('.')}. "
-        "Where walls are hardly visible, errors of the contour can look like beats: no EF is given. Check the "
-        "contours; choose "
-        "ED and ES yourself (--ed-frame, --es-frame), or record the view again.",
+        "Where walls are hardly visible, errors of the contour can look like beats: no EF is given."
     )
 
 

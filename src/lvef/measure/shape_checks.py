@@ -17,6 +17,11 @@ from lvef.measure.thresholds import Thresholds
 TORN = frozenset({DENTS, NARROW_ANNULUS})
 """What is wrong with a contour that has left the ventricle: it is bent around a wall or ends in a point."""
 
+CONTOURS_REMEDY = (
+    "Check the contours; choose ED and ES yourself (--ed-frame, --es-frame), or record the view again."
+)
+"""What to do where no EF is given because of contours."""
+
 MAX_AXIS_TILT_DEG = 50.0
 """Long axis against the direction of depth, median over frames. 1598 expert masks of CAMUS training patients: at most 36
 degrees, to either side; 13 cines of other hospitals: at most 23. In a parasternal or subcostal view the axis lies across."""
@@ -88,12 +93,9 @@ def check_torn(
     here = [name for name, frame in zip(Phase, shown, strict=True) if frame is not None and odd[frame] & TORN]
     if torn > (thresholds.max_torn_share_shown if here else thresholds.max_torn_share) * len(odd):
         among = f", {' and '.join(here)} among them" if here else ""
-        raise QualityRefusal(
-            "doubtful_contours",
-            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames{among}, a shape no ventricle "
-            f"has; it has probably "
-            "entered another chamber, and no EF is given. Check the contours; choose ED and ES yourself (--ed-frame, "
-            "--es-frame), or record the view again.",
+        raise doubtful_contours(
+            f"{source}: the contour is bent or pinched on {torn} of {len(odd)} frames{among}, a shape no ventricle has; it "
+            "has probably entered another chamber, and no EF is given."
         )
 
 
@@ -128,11 +130,16 @@ def check_shortening(source: str, length: NDArray[np.floating], ed_frame: int, e
     """
     found = implausible_shortening(length, ed_frame, es_frame)
     if found:
-        raise QualityRefusal(
-            "doubtful_contours",
-            f"{source}: {found}; no EF is given. Check the contours; choose ED and ES yourself (--ed-frame, --es-frame), or "
-            "record the view again.",
-        )
+        raise doubtful_contours(f"{source}: {found}; no EF is given.")
+
+
+def doubtful_contours(found: str) -> QualityRefusal:
+    """The refusal of a clip whose contours cannot be those of a ventricle, with its remedy.
+
+    Args:
+        found: File name, what was found and that no EF is given: whole sentences.
+    """
+    return QualityRefusal("doubtful_contours", f"{found} {CONTOURS_REMEDY}")
 
 
 def check_shapes(
