@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
 
-from lvef.core.errors import DataError, VideoError
+from lvef.core.errors import VideoError
 from lvef.core.records import CodedWarning, FrameArray
 from lvef.io.timing import clock_notice, rates_differ
 
@@ -183,6 +183,8 @@ def encode_motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPE
     """
     import av
 
+    from lvef.io.images import encode_image
+
     buffer = io.BytesIO()
     rate = Fraction(rate_hz).limit_denominator(_MAX_RATE_DENOMINATOR)
     # Each frame is a JPEG of one component, made here: the encoder in the container would add colour planes. bitexact leaves
@@ -191,21 +193,12 @@ def encode_motion_jpeg(frames: FrameArray, rate_hz: float, *, quality: int = JPE
         stream: Any = container.add_stream("mjpeg", rate=rate)
         stream.height, stream.width, stream.pix_fmt = frames.shape[1], frames.shape[2], "yuvj420p"
         for index, frame in enumerate(frames):
-            packet: Any = av.Packet(_jpeg(frame, quality))
+            packet: Any = av.Packet(encode_image(frame, ".jpg", quality=quality))
             packet.stream, packet.time_base = stream, 1 / rate
             packet.pts = packet.dts = index
             packet.duration, packet.is_keyframe = 1, True
             container.mux(packet)
     return buffer.getvalue()
-
-
-def _jpeg(image: FrameArray, quality: int) -> bytes:
-    import cv2
-
-    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise DataError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as .jpg.")
-    return data.tobytes()
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -398,3 +398,27 @@ def _sequence(
         spacing_note=note,
         notices=notices,
     )
+
+
+def encode_image(
+    image: FrameArray, suffix: str, *, quality: int | None = None, level: int | None = None
+) -> bytes:
+    """An image as the content of a file.
+
+    Args:
+        image: ``(height, width)``, or ``(height, width, 3)`` in the order blue, green, red; uint8.
+        suffix: Of the format, ``".png"`` or ``".jpg"``.
+        quality: Of JPEG, 0 to 100; OpenCV's own where None.
+        level: Of PNG's compression, 0 to 9; likewise.
+
+    Raises:
+        DataError: The format cannot hold an image of this size.
+    """
+    options = [] if quality is None else [cv2.IMWRITE_JPEG_QUALITY, quality]
+    options += [] if level is None else [cv2.IMWRITE_PNG_COMPRESSION, level]
+    done, data = cv2.imencode(suffix, image, options)
+    if not done:
+        raise DataError(
+            f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as {suffix}."
+        )
+    return bytes(data.tobytes())

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from lvef.core.records import FloatArray, FrameArray
+from lvef.io.images import encode_image
 from lvef.report.style import LIGHT, font_file, rgb
 
 Points = FloatArray | Sequence[Sequence[float]]
@@ -207,9 +208,7 @@ class PixelCanvas:
         """The image as a PNG file."""
         bgr = cv2.cvtColor(self.rgb_image(), cv2.COLOR_RGB2BGR)
         # OpenCV packs a PNG several times faster than Pillow.
-        done, packed = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-        assert done
-        return packed.tobytes()
+        return encode_image(np.asarray(bgr, np.uint8), ".png", level=1)
 
     def _blend(self, mask: FrameArray, left: int, top: int, colour: str) -> None:
         """Lay a colour over the pixels as far as a mask (0-255) covers them."""

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
-import cv2
 import jinja2
 
 from lvef.core.records import Clip, FrameArray, Measurement
 from lvef.io.atomic import make_folder, remove_files, write_bytes_atomic, write_text_atomic
+from lvef.io.images import encode_image
 from lvef.measure.results import Outputs, Result
 from lvef.measure.serializers import (
     BEATS_NAME,
@@ -115,9 +115,7 @@ def _tracing_svg(image: EchoImage) -> str:
 
 
 def _jpeg(pixels: FrameArray) -> str:
-    done, packed = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done
-    return base64.b64encode(packed.tobytes()).decode("ascii")
+    return base64.b64encode(encode_image(pixels, ".jpg", quality=JPEG_QUALITY)).decode("ascii")
 
 
 OVERLAY_NAME = "overlay.mp4"

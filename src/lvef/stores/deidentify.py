@@ -13,13 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from lvef.core.errors import DataError, QualityRefusal, os_reason
 from lvef.core.records import Clip, FrameArray
 from lvef.datasets.manifest import timing_columns
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.avi import encode_motion_jpeg
+from lvef.io.images import encode_image
 from lvef.io.isolation import open_clip
 from lvef.io.timing import DEFAULT_FRAME_RATE_HZ
 from lvef.transforms.sector import MAX_BOX_FILL, Sector, find_sector, keep_sector
@@ -94,7 +93,7 @@ def deidentify(
         rate = row["frame_rate_hz"] or DEFAULT_FRAME_RATE_HZ
         file, data = f"{name}.avi", encode_motion_jpeg(frames, rate)
     else:
-        file, data = f"{name}.png", _png(frames[0])
+        file, data = f"{name}.png", encode_image(frames[0], ".png")
     write_bytes_atomic(out / file, data)
     return Written((file,), (row | {"path": file},), tuple(notices))
 
@@ -180,13 +179,6 @@ def _write_frames(
     files, rows = [], []
     for index, frame in enumerate(frames):
         files.append(f"{name}/{index:05d}.png")
-        write_bytes_atomic(out / files[-1], _png(frame))
+        write_bytes_atomic(out / files[-1], encode_image(frame, ".png"))
         rows.append(still | {"item": f"{name}-{index:05d}", "path": files[-1], "phase": phases.get(index)})
     return Written(tuple(files), tuple(rows), tuple(notices))
-
-
-def _png(image: FrameArray) -> bytes:
-    done, data = cv2.imencode(".png", image)
-    if not done:
-        raise DataError(f"an image of {image.shape[1]} x {image.shape[0]} pixels cannot be written as .png.")
-    return data.tobytes()

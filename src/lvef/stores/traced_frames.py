@@ -21,7 +21,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import polars as pl
 
 from lvef.core.errors import DataError, GeometryError
@@ -32,6 +31,7 @@ from lvef.datasets.findings import Findings
 from lvef.datasets.volume_tracings import BAD_LINE, REPEATED_LINE, read_tracings
 from lvef.geometry.volume_tracing import volume_tracing_of_mask
 from lvef.io.atomic import make_folder, write_bytes_atomic, write_text_atomic
+from lvef.io.images import encode_image
 from lvef.io.isolation import read_labels
 from lvef.io.names import LONGEST_NAME, unique_name
 from lvef.stores.clip_store import write_index
@@ -104,7 +104,6 @@ class TraceRecipe(SquareRecipe):
         for phase, traced in by_phase.items():
             _check_inside(traced, self.size, source.item)
             square = fit(clip.frames[traced.frame : traced.frame + 1], placement, self.size)[0]
-            _, png = cv2.imencode(".png", square)
             row = {
                 "phase": str(phase),
                 "frame": traced.frame,
@@ -115,7 +114,7 @@ class TraceRecipe(SquareRecipe):
                 "lines_px": [round(float(value), 3) for value in traced.lines.ravel()],
                 "notices": notices_of(clip),
             }
-            made.append(MadeFrame(row, png.tobytes(), lines_csv(traced.lines)))
+            made.append(MadeFrame(row, encode_image(square, ".png"), lines_csv(traced.lines)))
         return made
 
 

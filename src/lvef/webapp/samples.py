@@ -83,15 +83,13 @@ def _phantom() -> tuple[list[SampleFile], float]:
 
 @cache
 def _stills() -> tuple[list[SampleFile], float]:
-    import cv2
+    from lvef.io.images import encode_image
 
     made = phantom_clip(View.A4C)
     beat = made.representative
     files = []
     for phase, frame in (("ed", beat.ed_frame), ("es", beat.es_frame)):
-        done, data = cv2.imencode(".png", made.clip.frames[frame])
-        assert done
-        files.append(SampleFile(f"phantom-{phase}.png", data.tobytes()))
+        files.append(SampleFile(f"phantom-{phase}.png", encode_image(made.clip.frames[frame], ".png")))
     return files, beat.plane_ef_percent
 
 

@@ -16,6 +16,7 @@ from lvef.core.records import Clip, FrameArray, Measurement, Tracing
 from lvef.core.terms import Status
 from lvef.core.wording import ef_text
 from lvef.geometry.control_points import control_points_of_tracing
+from lvef.io.images import encode_image
 from lvef.report.canvas import PixelCanvas, Stroke
 from lvef.report.charts import curve_values, marked_frames
 from lvef.report.style import ED_ON_BLACK
@@ -119,7 +120,10 @@ def pack_frames(clip: Clip) -> bytes:
     """
     n = len(clip.frames)
     side = LARGEST_SIDE_PX if n <= LONG_CLIP else LONG_CLIP_SIDE_PX
-    jpegs = [_encode(_shrunk(frame, side)) for frame in clip.frames[:: every_of(n)]]
+    jpegs = [
+        encode_image(_shrunk(frame, side), ".jpg", quality=JPEG_QUALITY)
+        for frame in clip.frames[:: every_of(n)]
+    ]
     return b"".join([MAGIC, struct.pack(f"<{len(jpegs) + 1}I", len(jpegs), *map(len, jpegs)), *jpegs])
 
 
@@ -155,7 +159,8 @@ def thumbnail(measurement: Measurement, view: Values, frames: bytes) -> bytes:
     if tracing is not None:
         scale = np.array([size[0] / width, size[1] / height])
         canvas.line((tracing.contour + 0.5) * scale, Stroke(ED_ON_BLACK, 1, is_closed=True))
-    return _encode(np.asarray(cv2.cvtColor(canvas.rgb_image(), cv2.COLOR_RGB2BGR), np.uint8))
+    bgr = np.asarray(cv2.cvtColor(canvas.rgb_image(), cv2.COLOR_RGB2BGR), np.uint8)
+    return encode_image(bgr, ".jpg", quality=JPEG_QUALITY)
 
 
 def depth_line(box: list[int] | None, width: int, height: int) -> list[float]:
@@ -178,12 +183,6 @@ def _shrunk(frame: FrameArray, side_px: int) -> FrameArray:
         return frame
     size = tuple(max(1, round(side * scale)) for side in frame.shape[::-1])
     return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _encode(image: FrameArray) -> bytes:
-    done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    assert done
-    return bytes(data.tobytes())
 
 
 def _points(tracing: Tracing | None) -> list[list[float]] | None:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lvef.core.records import FloatArray
 from lvef.core.serialization import printable
+from lvef.io.images import encode_image
 from lvef.report.style import INK, SOFT, drawable
 
 WIDTH_PX = 1200
@@ -190,9 +191,7 @@ def encode_png(rgb: NDArray[np.uint8]) -> bytes:
     Level 9 would make them a tenth smaller and take six times as long.
     """
     bgr = cv2.cvtColor(np.ascontiguousarray(rgb), cv2.COLOR_RGB2BGR)
-    done, packed = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 6])
-    assert done
-    return packed.tobytes()
+    return encode_image(np.asarray(bgr, np.uint8), ".png", level=6)
 
 
 def _spots(point: FloatArray, wide: float, tall: float) -> list[FloatArray]:
