@@ -297,13 +297,10 @@ def _reader_as_dict(reader: DatasetReader) -> dict[str, Any]:
 
 def _print_readers(readers: Sequence[DatasetReader]) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    from lvef.cli.show import make_console
+    from lvef.cli.show import make_console, make_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("Name", no_wrap=True)
-    table.add_column("EF", no_wrap=True)
+    table = make_table("Name", "EF")
     table.add_column("Holds", overflow="fold")
     for reader in readers:
         table.add_row(reader.name, "yes" if reader.has_ef else "no", escape(reader.holds))
@@ -362,15 +359,10 @@ def _summary(reader: DatasetReader, imported: ImportResult) -> dict[str, Any]:
 
 def _print_summary(summary: dict[str, Any]) -> None:
     from rich.markup import escape
-    from rich.table import Table
 
-    from lvef.cli.show import make_console
+    from lvef.cli.show import make_console, make_table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("View", "Kind", "Split"):
-        table.add_column(column, no_wrap=True)
-    for column in ("Rows", "Patients", "With EF"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = make_table("View", "Kind", "Split", numbers=("Rows", "Patients", "With EF"))
     for group in summary["counts"]:
         numbers = [f"{group[key]:,}" for key in ("rows", "patients", "with_ef")]
         table.add_row(group["view"], group["kind"], group["split"] or "-", *numbers)

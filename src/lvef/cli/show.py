@@ -11,6 +11,7 @@ from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import PaddingDimensions
 from rich.table import Table
 
 from lvef.core.fields import Shown, lines_of
@@ -79,7 +80,7 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
     console.width = console.width if sys.stdout.isatty() else max(console.width, wanted)
     widths["File"] = min(widths["File"], max(MIN_FILE, widths["File"] + console.width - wanted))
     left = console.width - sum(widths[name] + gap for name in names[:-1])
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0), header_style="bold")
+    table = make_table(padding=(0, gap, 0, 0))
     for name in names[:-1]:
         right = name in ("EDV ml", "ESV ml", "Beats")
         table.add_column(name, justify="right" if right else "left", no_wrap=True, width=widths[name])
@@ -92,6 +93,22 @@ def print_table(rows: Sequence[Row], out_dir: Path | None) -> None:
         where = f": see {printable(str(out_dir / 'results.csv'))}" if out_dir is not None else ""
         console.print(f"and {len(rows) - MOST_ROWS} more{escape(where)}")
     print_disclaimer()
+
+
+def make_table(*names: str, numbers: Sequence[str] = (), padding: PaddingDimensions = (0, 1)) -> Table:
+    """A table without lines.
+
+    Args:
+        names: Of columns whose cells are not broken.
+        numbers: The same, aligned to the right.
+        padding: Of cells, as rich has it.
+    """
+    table = Table(box=None, pad_edge=False, padding=padding, header_style="bold")
+    for name in names:
+        table.add_column(name, no_wrap=True)
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
 
 
 def print_lines(lines: Iterable[tuple[str, str]]) -> None:
@@ -201,9 +218,7 @@ def print_models(models: Sequence[Facts]) -> None:
             what = f"external EF error {error}" if error[0].isdigit() else error
             console.print(escape(f"{name}: {kind}, {what}, {licence}"))
         return
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    for name in ("Model", "Kind", "External EF error", "Licence"):
-        table.add_column(name, no_wrap=True)
+    table = make_table("Model", "Kind", "External EF error", "Licence", padding=(0, 1, 0, 0))
     for row in rows:
         table.add_row(*map(escape, row))
     console.print(table)

@@ -113,9 +113,22 @@ def plain_line(text: str) -> str:
     """
     if not text.isprintable():
         text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-    if len(text) > MOST_LETTERS:
-        text = f"{text[: MOST_LETTERS - 400]} ... {text[-395:]}"
-    return text
+    return cut_middle(text, MOST_LETTERS, 395)
+
+
+def cut_middle(text: str, most: int, last: int, mark: str = " ... ") -> str:
+    """A text of so many letters at most, a mark in place of its middle where it is longer.
+
+    Args:
+        text: Any.
+        most: Letters that are left, those of the mark included.
+        last: How many of them are the end of the text, 1 or more.
+        mark: What stands for the middle.
+
+    >>> cut_middle("a very long name.avi", 12, 5), cut_middle("short.avi", 12, 5)
+    ('a  ... e.avi', 'short.avi')
+    """
+    return text if len(text) <= most else f"{text[: most - last - len(mark)]}{mark}{text[-last:]}"
 
 
 LOST = {errno.EIO, errno.ENODEV, errno.ENXIO, getattr(errno, "ESTALE", errno.EIO)}

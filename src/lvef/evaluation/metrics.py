@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, FloatArray
+from lvef.core.wording import REPORT_CLASS_TEXT
 from lvef.geometry.categories import (
     HEART_FAILURE_MILDLY_REDUCED_FROM,
     HEART_FAILURE_PRESERVED_FROM,
@@ -43,10 +44,16 @@ from lvef.stats.agreement import (
     root_mean_square_error,
     sensitivities,
 )
-from lvef.stats.bootstrap import holm, intervals
+from lvef.stats.bootstrap import RESAMPLES, holm, intervals
 
 LEVEL = 0.95
 """Level of the intervals."""
+
+BOOTSTRAP_TEXT = f"percentile bootstrap over patients with {RESAMPLES} draws"
+"""How the intervals are made."""
+
+IN_BRACKETS = f"In brackets: {LEVEL:.0%} interval, {BOOTSTRAP_TEXT}."
+"""What stands in brackets behind a metric."""
 
 DIGITS = 4
 """Decimals that are kept: more than any metric of this project is good for."""
@@ -290,9 +297,6 @@ EF_POINTS = "EF points"
 CLASSES = tuple(str(known) for known in ReportClass)
 """Classes of the source report, in the order of rows and columns."""
 
-CLASS_TITLES = {"normal": "normal (> 50)", "mild": "mild (40 to 50)", "abnormal": "abnormal (< 40)"}
-"""The same for people; 40 and 50 are mild. Source: the source report (SPEC 4.3)."""
-
 CLASS_TABLES: dict[str, list[str]] = {
     "heart_failure": [str(known) for known in HeartFailureRange],
     "report": list(CLASSES),
@@ -415,7 +419,7 @@ _METRICS = [
         Metric(
             f"ef_sensitivity_{name}",
             lambda rows, place=place: float(sensitivities(confusion_of(rows))[place]),  # type: ignore[misc]
-            f"sensitivity, {CLASS_TITLES[name]}",
+            f"sensitivity, {REPORT_CLASS_TEXT[name]}",
         )
         for place, name in enumerate(CLASSES)
     ),

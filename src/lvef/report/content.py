@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from lvef.core.errors import cut_middle
 from lvef.core.fields import Group, Line, Shown, lines_of
 from lvef.core.quality_wording import advice_of, part_lines, quality_text
 from lvef.core.records import Correction, Measurement
@@ -230,9 +231,7 @@ def content_of(result: Result, made_at: datetime.datetime | None = None) -> Repo
 def file_title(result: Result) -> str:
     """The names of the measured files, without their folders, as they can be printed."""
     names = " + ".join(readable(_base_name(source)) for source in _sources(result))
-    if len(names) <= LONGEST_TITLE:
-        return names
-    return f"{names[: LONGEST_TITLE // 2 - 2]} ... {names[3 - LONGEST_TITLE // 2 :]}"
+    return cut_middle(names, LONGEST_TITLE, LONGEST_TITLE // 2 - 3)
 
 
 def readable_lines(m: Measurement, shown: Shown, *groups: Group) -> tuple[Line, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lvef.core.wording import DISCLAIMER
+from lvef.core.wording import DISCLAIMER, REPORT_CLASS_TEXT
 from lvef.evaluation.dataset.analysis import (
     FILLED,
     GROUP_METRICS,
@@ -19,8 +19,8 @@ from lvef.evaluation.dataset.analysis import (
 from lvef.evaluation.dataset.evaluation import Inputs, Plan
 from lvef.evaluation.dataset.files import count_predicted, make_csv_files, run_facts, to_summary
 from lvef.evaluation.dataset.predictions import NOT_COMPARABLE, REPORT_TEST_MAE, choose_cases, make_overlays
-from lvef.evaluation.metrics import CLASS_TITLES, CLASSES, EF_METRICS, LEVEL, THRESHOLDS, Metric, classify
-from lvef.evaluation.plots.agreement import QUALITY_STYLE, EfPairs, agreement_plots
+from lvef.evaluation.metrics import BOOTSTRAP_TEXT, CLASSES, EF_METRICS, LEVEL, THRESHOLDS, Metric, classify
+from lvef.evaluation.plots.agreement import QUALITY_STYLE, EfPairs, agreement_names, agreement_plots
 from lvef.evaluation.plots.boxes import residuals_png
 from lvef.evaluation.plots.curves import calibration_png, loss_png, roc_png
 from lvef.evaluation.plots.images import line_overlay_png
@@ -44,7 +44,6 @@ from lvef.evaluation.report import (
     shown_sections,
 )
 from lvef.stats.agreement import roc_curve
-from lvef.stats.bootstrap import RESAMPLES
 
 METRIC_TEXT = (
     "Difference: predicted EF minus the manifest's. R² is 1 less the squared errors over those of predicting the mean; it"
@@ -121,7 +120,7 @@ def make_report(analysis: Analysis, inputs: Inputs, plan: Plan, *, with_files: b
     plots = make_plots(analysis, inputs, plan.overlays) if with_files else {}
     introduction = [
         "\n".join(headline(analysis)),
-        f"Intervals: {100 * LEVEL:g} %, percentile bootstrap over patients with {RESAMPLES} draws, cut at "
+        f"Intervals: {100 * LEVEL:g} %, {BOOTSTRAP_TEXT}, cut at "
         f"{50 * (1 - LEVEL):g} and {50 * (1 + LEVEL):g} %.",
         *(f"Note: {notice}" for notice in e.notices),
         DISCLAIMER,
@@ -172,7 +171,7 @@ def _sections(a: Analysis, plots: dict[str, Plot]) -> list[Section]:
         title = "All clips, the baseline EF where there is no prediction"
         table = _metric_table(a, METRICS, "", FILLED)
         sections.append(Section(title, FILLED_TEXT, [table], brief=[_metric_table(a, brief, title, FILLED)]))
-    agreement = [f"{kind}_{name}.png" for name in names.values() for kind in ("bland_altman", "scatter")]
+    agreement = [plot for name in names.values() for plot in agreement_names(name)]
     unchecked, named, lines = _unchecked_table(a), _metric_table(a, METRICS, "", NAMED_FRAMES), _line_table(a)
     title = "EF on the frames that the dataset names"
     with_ef = [m for m in a.methods if len(m.cases)]
@@ -252,7 +251,7 @@ def _confusion_table(m: MethodAnalysis) -> Table:
     rows: list[Row] = []
     for place, (name, counts) in enumerate(zip(CLASSES, m.confusion, strict=True)):
         right = f"{counts[place] / counts.sum():.3f}" if counts.sum() else "no such clip"
-        rows.append((CLASS_TITLES[name], *map(str, counts.tolist()), str(counts.sum()), right))
+        rows.append((REPORT_CLASS_TEXT[name], *map(str, counts.tolist()), str(counts.sum()), right))
     header = ("manifest", *(f"predicted {name}" for name in CLASSES), "clips", "sensitivity")
     return Table(header, rows, f"Classes: {m.label}")
 
@@ -399,7 +398,7 @@ def _shared_plots(shown: Sequence[MethodAnalysis], split: str, reference: str) -
         (m.label, m.parts, value(m, "calibration_slope"), value(m, "calibration_intercept")) for m in shown
     ]
     boxes = {
-        CLASS_TITLES[name]: [
+        REPORT_CLASS_TEXT[name]: [
             (m.label, np.subtract(*m.pairs.T)[classify(m.pairs[:, 1]) == place]) for m in shown
         ]
         for place, name in enumerate(CLASSES)

@@ -67,7 +67,7 @@ class EfPairs:
 
 
 def agreement_plots(ef: EfPairs, *, ending: str, alt: str) -> dict[str, Plot]:
-    """Bland-Altman plot and scatter plot: ``bland_altman_ENDING.png``, ``scatter_ENDING.png``; none of one case.
+    """Bland-Altman plot and scatter plot, by `agreement_names`; none of one case.
 
     Args:
         ef: What is drawn.
@@ -76,10 +76,20 @@ def agreement_plots(ef: EfPairs, *, ending: str, alt: str) -> dict[str, Plot]:
     """
     if len(ef.pairs) < 2:
         return {}
+    difference, scatter = agreement_names(ending)
     return {
-        f"bland_altman_{ending}.png": Plot(bland_altman_png(ef), f"Bland-Altman plot {alt}"),
-        f"scatter_{ending}.png": Plot(scatter_png(ef), f"Scatter plot {alt}"),
+        difference: Plot(bland_altman_png(ef), f"Bland-Altman plot {alt}"),
+        scatter: Plot(scatter_png(ef), f"Scatter plot {alt}"),
     }
+
+
+def agreement_names(ending: str) -> tuple[str, str]:
+    """File names of Bland-Altman plot and scatter plot.
+
+    Args:
+        ending: What they end with.
+    """
+    return f"bland_altman_{ending}.png", f"scatter_{ending}.png"
 
 
 def bland_altman_png(ef: EfPairs) -> bytes:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lvef.core.errors import cut_middle
 from lvef.core.records import FloatArray
 from lvef.core.serialization import printable
 from lvef.io.images import encode_image
@@ -146,10 +147,7 @@ def short_name(name: str) -> str:
         28
     """
     name = drawable(" ".join(printable(name).split()))
-    if len(name) <= NAME_CHARACTERS:
-        return name
-    half = (NAME_CHARACTERS - 3) // 2
-    return f"{name[: NAME_CHARACTERS - 3 - half]}...{name[-half:]}"
+    return cut_middle(name, NAME_CHARACTERS, (NAME_CHARACTERS - 3) // 2, "...")
 
 
 def place_names(axes: Any, x: ArrayLike, y: ArrayLike, named: Sequence[tuple[int, str]]) -> None:  # noqa: ANN401

@@ -5,17 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 from lvef.core.terms import Structure
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.metrics import CLASS_TABLES, EF_METRICS, EF_POINTS, LEVEL, MetricRow, PairedMetric
+from lvef.evaluation.metrics import (
+    CLASS_TABLES,
+    EF_METRICS,
+    EF_POINTS,
+    IN_BRACKETS,
+    LEVEL,
+    MetricRow,
+    PairedMetric,
+)
 from lvef.evaluation.plots.agreement import (
     MAX_DICE_DROP,
     MAX_EF_DROP,
     EfPairs,
     PooledDrop,
+    agreement_names,
     agreement_plots,
     paired_png,
     robustness_png,
@@ -56,7 +65,6 @@ from lvef.evaluation.stills.scores import (
 )
 from lvef.geometry.categories import categories
 from lvef.inference.card import patients_sha256
-from lvef.stats.bootstrap import RESAMPLES
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-evaluation/1", "lvef-evaluation-run/1"
 """Versions of the layouts of ``summary.json`` and ``run.json``."""
@@ -123,7 +131,7 @@ def make_report(e: StillsEvaluation, plan: Plan, *, with_files: bool) -> Evaluat
     introduction = [
         f"{', '.join(e.labels)}: {e.split}. Every still was measured with the code that serves, and is compared with its "
         "expert mask.",
-        f"In brackets: {LEVEL:.0%} interval, percentile bootstrap over patients with {RESAMPLES} draws.",
+        IN_BRACKETS,
         *e.notices,
         DISCLAIMER,
     ]
@@ -219,13 +227,13 @@ def _ef_sections(e: StillsEvaluation, plots: dict[str, Plot]) -> list[Section]:
         reference = f"{c.title} against {c.reference}"
         text = f"{reference[0].upper()}{reference[1:]}."
         header = ("Metric", "Baseline", "n", *e.labels)
-        own = [f"{kind}_{c.key}_{name}.png" for kind in ("bland_altman", "scatter") for name in names]
+        own = zip(*(agreement_names(f"{c.key}_{name}") for name in names), strict=True)
         found.append(
             Section(
                 f"EF: {c.short_title}",
                 text if found else f"{text}\n\n{EF_TEXT}",
                 [Table(header, rows)],
-                select_plots(plots, *own),
+                select_plots(plots, *chain(*own)),
                 [Table(header, rows, f"EF, {reference}")],
             )
         )

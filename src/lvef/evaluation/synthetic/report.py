@@ -12,8 +12,8 @@ import numpy as np
 
 from lvef.core.terms import Status
 from lvef.core.wording import DISCLAIMER
-from lvef.evaluation.metrics import LEVEL, MetricRow
-from lvef.evaluation.plots.agreement import EfPairs, agreement_plots
+from lvef.evaluation.metrics import IN_BRACKETS, LEVEL, MetricRow
+from lvef.evaluation.plots.agreement import EfPairs, agreement_names, agreement_plots
 from lvef.evaluation.plots.style import BLUE, GREEN, VERMILION
 from lvef.evaluation.report import (
     MISSING,
@@ -51,7 +51,6 @@ from lvef.evaluation.synthetic.metrics import (
 )
 from lvef.evaluation.synthetic.plots import timing_png, volume_curves_png
 from lvef.evaluation.synthetic.results import OUTCOMES, REPRESENTATIVE_BEAT, BeatResult, SyntheticResult
-from lvef.stats.bootstrap import RESAMPLES
 
 SUMMARY_SCHEMA, RUN_SCHEMA = "lvef-synthetic-evaluation/1", "lvef-synthetic-evaluation-run/1"
 """Versions of the layouts of ``summary.json`` and ``run.json``."""
@@ -136,7 +135,7 @@ def make_report(evaluation: SyntheticEvaluation, *, with_plots: bool = True) -> 
         introduction=[
             f"{counts}, {len(e.measured) - n_with_ef} without, {len(e.failed)} that could not be evaluated. Every video was "
             f"measured by the code that serves.{model}",
-            f"In brackets: {LEVEL:.0%} interval, percentile bootstrap over patients with {RESAMPLES} draws.",
+            IN_BRACKETS,
             *notices,
             DISCLAIMER,
         ],
@@ -281,9 +280,7 @@ def _sections(e: SyntheticEvaluation, groups: Sequence[Group], plots: dict[str, 
     ef, timing, contours = ef_table(groups[0]), timing_table(groups[0]), contour_table(groups)
     beats, refused = beat_text(groups[0]), refusal_table(e.measured)
     failed = Table(("clip", "reason"), [(r.item, r.reason) for r in e.failed])
-    agreement = select_plots(
-        plots, *(f"{plot}_{r}.png" for r in GROUPED_REFERENCES for plot in ("bland_altman", "scatter"))
-    )
+    agreement = select_plots(plots, *(name for r in GROUPED_REFERENCES for name in agreement_names(r)))
     by_group = {r: f"EF by group: {REFERENCES[r]}" for r in GROUPED_REFERENCES}
     first = [group_table(brief, GROUPED_REFERENCES[0], is_brief=True)]
     sections = [
