@@ -5,6 +5,7 @@ from click.testing import CliRunner
 
 from lvef.cli import cluster
 from lvef.cli.main import main
+from lvef.core.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -42,3 +43,40 @@ def test_defaults_are_those_of_the_pool():
     from lvef.distributed.pool import MEMORY_GB
 
     assert (cluster.LOCAL, cluster.MEMORY_GB) == (there.LOCAL, MEMORY_GB)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["s3://bucket/clips"], "s3://bucket/clips is a URL: --ray reads and writes object storage"),
+        (
+            ["{clip}", "-o", "gs://bucket/out"],
+            "gs://bucket/out is a URL: --ray reads and writes object storage",
+        ),
+        (["{folder}/list.csv"], "list.csv is a list of clips: --ray measures lists"),
+        (["{folder}/list.parquet"], "list.parquet is a list of clips: --ray measures lists"),
+        (["{clip}", "--job", "mine"], "--job belongs to --ray"),
+        (["{clip}", "--worker-memory", "2"], "--worker-memory belongs to --ray"),
+    ],
+)
+def test_what_only_a_cluster_takes_is_refused_without_one(words, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    places = {"clip": tmp_path / "clip.avi", "folder": tmp_path}
+    result = CliRunner().invoke(main, ["measure", *(word.format(**places) for word in words)])
+    assert result.exit_code == 2
+    assert said in " ".join(result.stderr.split())
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("given", "expected"), [([], 1), (["--threads", "3"], 3)])
+def test_a_worker_takes_the_threads_that_are_reserved_for_it(given, expected, tmp_path, monkeypatch):
+    sent = []
+
+    def send(ray, worker_memory, *, threads, prepare, **_):
+        sent.append((threads, prepare.args[0].threads))
+        raise DataError("sent")
+
+    monkeypatch.setattr("lvef.cli.measure.ray_pool", send)
+    (tmp_path / "clip.avi").write_bytes(b"")
+    result = CliRunner().invoke(main, ["measure", str(tmp_path), *given, "--ray"])
+    assert (result.exit_code, sent) == (1, [(expected, expected)])

@@ -6,9 +6,9 @@ import pytest
 from lvef.core.errors import DataError, OutputError
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
-from lvef.distributed.archive import outcome_of
+from lvef.distributed.archive import find_archive, outcome_of
 from lvef.distributed.parts import TEXTS, PartTable, column_types
-from lvef.distributed.storage import ResultFolder, local_path, url_of
+from lvef.distributed.storage import ResultFolder, filesystem, find_files, local_path, url_of
 from lvef.measure.serializers import RESULT_COLUMNS
 
 
@@ -134,3 +134,67 @@ def test_urls_are_told_from_paths(given, url):
 
 def test_a_file_url_is_a_path():
     assert str(local_path("file:///tmp/x")) == str(local_path("file:/tmp/x")) == "/tmp/x"
+
+
+@pytest.mark.parametrize("failure", [OSError("no answer"), TimeoutError("late"), PermissionError("no")])
+def test_a_folder_that_cannot_be_listed_is_not_empty(failure, monkeypatch):
+    pytest.importorskip("fsspec", reason="needs what make ray-env installs")
+    pytest.importorskip("pyarrow", reason="needs what make ray-env installs")
+    folder = ResultFolder("memory://bucket/listed")
+    assert folder.files() == []
+    PartTable(folder).add(row("a"))
+
+    def fail(*_, **__):
+        raise failure
+
+    monkeypatch.setattr("lvef.distributed.storage.PAUSE_S", 0)
+    monkeypatch.setattr(type(filesystem("memory")), "find", fail)
+    with pytest.raises(DataError, match="memory://bucket/listed"):
+        PartTable(folder).load()
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://host/a.avi", "zip://x", "https://host/a.avi", "dir://x", "reference://x"]
+)
+def test_other_protocols_are_refused(url):
+    pytest.importorskip("fsspec", reason="needs what make ray-env installs")
+    pytest.importorskip("pyarrow", reason="needs what make ray-env installs")
+    with pytest.raises(DataError, match="is no storage that is read; s3://, gs:// and file:// are"):
+        find_files(url)
+
+
+def damaged_tables():
+    """A Parquet table with one byte set to 0, each byte in turn, and cut short: some of them make polars panic."""
+    file = io.BytesIO()
+    pl.DataFrame({"path": [f"clip{i}.avi" for i in range(50)]}).write_parquet(file)
+    data = file.getvalue()
+    return [data[:at] + b"\0" + data[at + 1 :] for at in range(len(data))] + [data[: len(data) // 2], b""]
+
+
+def readable(read):
+    try:
+        read()
+    except DataError:
+        return False
+    return True
+
+
+def test_a_damaged_list_or_part_is_one_sentence(tmp_path):
+    path = tmp_path / "list.parquet"
+    folder = ResultFolder(tmp_path / "job")
+    counts = {"list": 0, "part": 0}
+    tables = damaged_tables()
+    for data in tables:
+        path.write_bytes(data)
+        folder.write("part-000001-0123abcd.parquet", data)
+        counts["list"] += not readable(lambda: find_archive([path]))
+        counts["part"] += not readable(PartTable(folder).load)
+    # What is still a table has other words in it, or damage where nobody looks.
+    assert len(tables) / 4 < counts["list"] < len(tables)
+    assert counts["part"] == len(tables)
+
+
+@pytest.mark.parametrize("name", ["list.csv", "list.parquet"])
+def test_a_list_that_is_missing_is_called_missing(name, tmp_path):
+    with pytest.raises(DataError, match="does not exist"):
+        find_archive([tmp_path / name])

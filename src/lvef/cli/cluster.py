@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from lvef.cli.options import Number, combine
 
@@ -56,6 +57,18 @@ ray_options = combine(
 """Options of commands that run on a cluster; `ray_pool` takes their values."""
 
 
+def check_cluster_options(ctx: click.Context) -> None:
+    """Refuse options of a cluster that are given on the command line without one.
+
+    Raises:
+        UsageError: There is one.
+    """
+    for name in SECTION[1:]:
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = "--" + name.replace("_", "-")
+            raise click.UsageError(f"{option} belongs to --ray: give both, or leave it out.")
+
+
 @contextmanager
 def ray_pool(
     ray: str | None,
@@ -68,6 +81,8 @@ def ray_pool(
 ) -> Iterator[RayPool | None]:
     """The pool that ``--ray`` asks for, connected for the length of the block; None where it was not given."""
     if ray is None:
+        if context := click.get_current_context(silent=True):
+            check_cluster_options(context)
         yield None
         return
     from lvef.distributed import pool

@@ -264,6 +264,9 @@ def dataset(
     from lvef.evaluation.dataset.report import make_report
     from lvef.evaluation.runner import CaseRunner
 
+    if ray is not None:
+        # Without a number each worker would take all processors of its node.
+        options = replace(options, threads=max(options.threads, 1))
     plan = Plan(
         manifest,
         split or MANIFEST_SPLITS[0],

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import lvef
-from lvef.cli.cluster import SECTION, ray_options, ray_pool
+from lvef.cli.cluster import SECTION, check_cluster_options, ray_options, ray_pool
 from lvef.cli.options import (
     FOLDER,
     PATH,
@@ -309,10 +309,34 @@ def measure(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
     options = build(MeasureOptions, values)
     check_inputs(request, options)
     if request.ray is None:
+        _check_local(ctx, request)
         ctx.exit(run_request(request, options))
     if not request.paths:
         raise click.UsageError("--ray measures files, folders, lists and URLs: give PATH.")
     ctx.exit(run_on_cluster(request, options))
+
+
+def _check_local(ctx: click.Context, request: Request) -> None:
+    """Refuse what only a cluster takes.
+
+    Raises:
+        UsageError: A URL, a list of clips, or an option of the cluster without --ray.
+    """
+    check_cluster_options(ctx)
+    for given in (*request.paths, *([request.out] if request.out else [])):
+        if ":/" in str(given) and not given.exists():
+            raise click.UsageError(
+                f"{_as_given(given)} is a URL: --ray reads and writes object storage; give it too."
+            )
+    for given in request.paths:
+        if given.suffix.lower() in (".csv", ".parquet"):
+            raise click.UsageError(f"{given} is a list of clips: --ray measures lists; give it too.")
+
+
+def _as_given(path: Path) -> str:
+    """A path or URL as it was typed: a `Path` made of a URL has lost one of its two slashes."""
+    scheme, _, rest = str(path).partition(":/")
+    return f"{scheme}://{rest.lstrip('/')}"
 
 
 def run_request(request: Request, options: MeasureOptions) -> int:
@@ -396,7 +420,8 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
     from lvef.measure.batch import load_measurer, pinned_options
     from lvef.measure.pipeline import Measurer
 
-    measurer = Measurer(options)
+    # As many threads as the cluster reserves processors for a worker: without a number each would take all of its node.
+    measurer = Measurer(dataclasses.replace(options, threads=max(options.threads, 1)))
     options = pinned_options(measurer)
     clips = find_archive(request.paths)
     pool = ray_pool(

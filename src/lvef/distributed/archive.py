@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from lvef.core.errors import ConfigError, DataError, LvefError
+from lvef.core.errors import ConfigError, DataError, LvefError, panics_become
 from lvef.core.journal import Journal, file_key, file_stamp, settings_key, short_hash
 from lvef.core.records import Measurement
 from lvef.core.runner import Finished, Pool, Progress, exit_code_of, finishing, run, run_record
@@ -410,8 +410,10 @@ def _clips_of_list(given: str | Path) -> list[ArchiveClip]:
     columns = table.to_dict(as_series=False)
     names = [str(name) for name in columns["path"] if name]
     roots = columns.get("root") or [""] * len(names)
-    if len(names) < len(columns["path"]):
-        raise DataError(f"{url or given}: has rows without a path; each row must name a file.")
+    if len(names) < len(columns["path"]) or any("\0" in name for name in (*names, *map(str, roots))):
+        raise DataError(
+            f"{url or given}: has rows without a path, or damaged ones; each row must name a file."
+        )
     full = [
         name if url_of(name) or not root else f"{str(root).rstrip('/')}/{name}"
         for root, name in zip(roots, names, strict=True)
@@ -435,11 +437,15 @@ def _stamps_of(urls: Collection[str]) -> dict[str, str]:
 
 
 def _read_list(path: Path, name: str) -> pl.DataFrame:
+    unreadable = DataError(f"{name}: cannot be read; a table with a column path was expected.")
     try:
         is_parquet = path.suffix.lower() == ".parquet"
-        table = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
+        with panics_become(unreadable):
+            table = pl.read_parquet(path) if is_parquet else pl.read_csv(path, infer_schema=False)
+    except FileNotFoundError:
+        raise DataError(f"{name} does not exist: check the path.") from None
     except (OSError, pl.exceptions.PolarsError):
-        raise DataError(f"{name}: cannot be read; a table with a column path was expected.") from None
+        raise unreadable from None
     if "path" not in table.columns:
         raise DataError(f"{name}: has no column path; a list of clips needs one.")
     return table

@@ -23,7 +23,7 @@ from typing import Any
 
 import polars as pl
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, panics_become
 from lvef.distributed.storage import ResultFolder
 from lvef.measure.serializers import RESULT_COLUMNS
 
@@ -153,12 +153,14 @@ class PartTable:
         self._waiting.clear()
 
     def _read(self, name: str, columns: list[str] | None = None) -> pl.DataFrame:
+        damaged = DataError(
+            f"{self._folder.name}/{name} is damaged; remove it, and its clips are measured again."
+        )
         try:
-            return pl.read_parquet(io.BytesIO(self._folder.read(name)), columns=columns)
+            with panics_become(damaged):
+                return pl.read_parquet(io.BytesIO(self._folder.read(name)), columns=columns)
         except pl.exceptions.PolarsError:
-            raise DataError(
-                f"{self._folder.name}/{name} is damaged; remove it, and its clips are measured again."
-            ) from None
+            raise damaged from None
 
     def _rewrite(self, name: str, without: set[str]) -> None:
         table = self._read(name)

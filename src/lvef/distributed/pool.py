@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -49,9 +49,12 @@ class Worker:
     Args:
         threads: Threads of numerical libraries.
         memory_bytes: The process ends itself when it holds more; 0 for no limit. Only where Linux says what it holds.
+        folder: The folder that the command runs in. Where this node has it too, relative paths mean the same here.
     """
 
-    def __init__(self, threads: int, memory_bytes: int) -> None:
+    def __init__(self, threads: int, memory_bytes: int, folder: str) -> None:
+        with suppress(OSError):
+            os.chdir(folder)
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         if memory_bytes and sys.platform.startswith("linux"):
             watch = threading.Thread(target=_end_above, args=[memory_bytes], daemon=True)
@@ -285,7 +288,7 @@ class RayPool:
         actor_class = self._ray.remote(
             num_cpus=self._options.threads, max_restarts=0, max_task_retries=0, scheduling_strategy="SPREAD"
         )(Worker)
-        actor = actor_class.remote(self._options.threads, int(self._options.memory_gb * 1e9))
+        actor = actor_class.remote(self._options.threads, int(self._options.memory_gb * 1e9), str(Path.cwd()))
         member = _Member(actor)
         self._members.add(member)
         self._report(member, actor.get_ready.remote(self._prepare))

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import torch
 
-from lvef.core.errors import ConfigError, DataError, os_reason
+from lvef.core.errors import ConfigError, DataError, os_reason, panics_become
 from lvef.core.records import FloatArray, FrameArray
 from lvef.core.serialization import parse_json
 from lvef.stores.recipes import TwoStreamRecipe
@@ -268,13 +268,15 @@ class TraceStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         path = folder / INFO_NAME
+        unreadable = DataError(
+            f"{folder}: is no folder of traced frames; make one with lvef data prepare volume-traces."
+        )
         try:
             self.info: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-            index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
+            with panics_become(unreadable):
+                index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
         except (FileNotFoundError, NotADirectoryError, ValueError, pl.exceptions.PolarsError):
-            raise DataError(
-                f"{folder}: is no folder of traced frames; make one with lvef data prepare volume-traces."
-            ) from None
+            raise unreadable from None
         except OSError as error:
             raise DataError(
                 f"{path}: cannot be read ({os_reason(error)}); check the disk and its permissions."
