@@ -17,7 +17,8 @@ WITHOUT_CONSTANT = {
         *(continuity.BLANK, continuity.DAMAGED, continuity.LOOP, continuity.BACKWARD),
         *(continuity.CUT, continuity.FREEZE, continuity.REPEATED),
     },
-    # They copy the code of a warning that another module made.
+    # They pass on the code of a warning that another module makes.
+    "io/timing.py": set(),
     "measure/pair.py": set(),
     "measure/serializers.py": set(),
 }
@@ -28,7 +29,7 @@ def warning_codes() -> set[str]:
     """The code of every `CodedWarning` that the package can produce."""
     found: set[str] = set()
     constants = _constants()
-    for path, call in _calls("CodedWarning"):
+    for path, call in (*_calls("CodedWarning"), *_calls("clock_notice")):
         code = _text(call.args[0], constants)
         found |= {code} if code else WITHOUT_CONSTANT[path]
     return found
