@@ -12,6 +12,7 @@ import pytest
 
 from lvef.cli import watchdog
 from lvef.core.workers import GRACE_S
+from tests.faults.processes import end_all, session
 
 # `CDLL` lets go of the interpreter's lock for a call, `PyDLL` keeps it. A mutex that is locked twice is waited for for ever,
 # and no signal ends the wait.
@@ -202,3 +203,39 @@ def test_a_server_that_beats_ends_in_its_own_time_and_one_that_does_not_is_ended
     assert look([INTERRUPT, *[BEAT] * 60], server=True) == ([], False)
     assert look([INTERRUPT, *[b""] * 60], server=True)[1]
     assert look([INTERRUPT, *[BEAT] * 60])[1], "a batch is ended though it beats"
+
+
+FAMILY = """
+import subprocess, sys, time
+sleeping = "import sys, time; time.sleep(100)"
+child = (
+    "import subprocess, sys, time;"
+    "print(subprocess.Popen([sys.executable, '-c', sys.argv[2], *sys.argv[1:]]).pid, flush=True);"
+    "time.sleep(100)"
+)
+subprocess.Popen([sys.executable, "-c", child, "/site-packages/" + "ray/raylet", sleeping])
+subprocess.Popen([sys.executable, "-c", sleeping, "other"])
+time.sleep(100)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
+    with subprocess.Popen(
+        [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as command:
+        grandchild = int(command.stdout.readline())
+        try:
+            family = watchdog.ray_processes(command.pid, {})
+            assert grandchild in family and command.pid not in family and len(family) == 2
+            command.kill()
+            command.wait()
+            # Nothing leads from the command to them any more.
+            assert watchdog.ray_processes(command.pid, {}) == {}
+            # An id that is used again is another process.
+            assert watchdog.ray_processes(command.pid, dict.fromkeys(family, b"1")) == {}
+            watchdog._end_family(command.pid, dict(family))
+            assert watchdog.ray_processes(command.pid, family) == {}
+            assert [line.split()[-1] for line in session(command.pid).values()] == ["other"]
+        finally:
+            end_all(command.pid)

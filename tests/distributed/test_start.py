@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -10,6 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lvef.core.errors import DataError
+from lvef.distributed import cluster
 from lvef.distributed.cluster import _start
 
 
@@ -74,3 +78,26 @@ def test_a_stop_while_ray_starts_ends_the_cluster():
     with pytest.raises(KeyboardInterrupt):
         _start(ray, {"address": "local"})
     assert ended == [True]
+
+
+@pytest.mark.parametrize("end", ["silent", "wrong"])
+def test_what_listens_and_is_no_cluster_is_one_sentence(end, monkeypatch):
+    pytest.importorskip("ray", reason="needs what make ray-env installs")
+    asked = []
+
+    def ask(words, *, timeout, **_):
+        asked.append(words[-1])
+        if end == "silent":
+            raise subprocess.TimeoutExpired(words, timeout)
+        raise subprocess.CalledProcessError(1, words)
+
+    monkeypatch.setattr(cluster.subprocess, "run", ask)
+    monkeypatch.setattr(cluster, "_start", lambda *_: pytest.fail("Ray waits for minutes"))
+    with socket.create_server(("127.0.0.1", 0)) as peer:
+        address = f"127.0.0.1:{peer.getsockname()[1]}"
+        with (
+            pytest.raises(DataError, match=f"No Ray cluster answers at {address}"),
+            cluster.connected(address),
+        ):
+            pass
+    assert asked == [address]

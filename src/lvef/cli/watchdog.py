@@ -5,6 +5,10 @@ process reads a pipe. The command writes a heartbeat each second, from a thread,
 which needs no lock. The second process kills a batch that does not end after Ctrl-C, prints a message when a command hangs,
 and kills it in the end.
 
+Where Ray works for the command (``--ray``), processes of Ray that it started may outlive it, for minutes if it is killed
+while they start. So the second process notes them each second, and ends those that are left when the command ends. That is
+for Linux only.
+
 This file is a module of ``lvef.cli`` and the program of the second process, which imports the standard library alone.
 """
 
@@ -36,7 +40,12 @@ FROZEN_WARNING_S = 60.0
 FROZEN_EXIT_S = 300.0
 """Time without a heartbeat after which the command is killed."""
 
+FAMILY_EXIT_S = 3.0
+"""Longest time in which processes of Ray that are left are looked for and killed."""
+
 _HEARTBEAT = b"."
+_FAREWELL = b"q"
+"""Ends the second process: the command has ended by itself."""
 _RESUME_HINT = "Finished files stay in the output folder; the same command resumes from there."
 
 
@@ -63,6 +72,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
         str(Path(__file__)),
         str(os.getpid()),
         "server" if server else "batch",
+        *(["ray"] if (with_ray := "--ray" in sys.argv) else []),
     ]
     try:
         with interrupts_blocked():
@@ -88,19 +98,33 @@ def watched(*, server: bool = False) -> Iterator[None]:
         ended = True
         signal.set_wakeup_fd(before)
         if watcher is not None:
+            if with_ray:
+                with suppress(BlockingIOError, subprocess.TimeoutExpired):
+                    os.write(writing, _FAREWELL)
+                    watcher.wait(FAMILY_EXIT_S + 2)
             watcher.kill()
             watcher.wait()
         # The pipe stays open: the thread might write to another file of the same number. Its other end stays open here
         # too, so that a signal can be written even where the other process is gone.
 
 
-def main(process: int, server: bool) -> None:
+def main(process: int, server: bool, with_ray: bool = False) -> None:
     """Watch a process until it is gone.
 
     Args:
         process: Its id.
         server: See `watched`.
+        with_ray: End processes of Ray that it leaves.
     """
+    family: dict[int, bytes] = {}
+    try:
+        _watch(process, server, family if with_ray else None)
+    finally:
+        if with_ray:
+            _end_family(process, family)
+
+
+def _watch(process: int, server: bool, family: dict[int, bytes] | None) -> None:
     interrupted = False
 
     def interrupt(*_: object) -> None:
@@ -117,13 +141,15 @@ def main(process: int, server: bool) -> None:
     while _is_parent(process):
         began = time.monotonic()
         ready, _, _ = select.select([0], [], [], 0.1 if interrupted_once else HEARTBEAT_S)
+        if family is not None:
+            family |= ray_processes(process, family)
         # A machine that sleeps, or Ctrl-Z, stops both processes: that time does not count.
         passed_s = min(time.monotonic() - began, 2 * HEARTBEAT_S)
         silent_s = 0.0 if _is_stopped(process) else silent_s + passed_s
         since_asked_s += passed_s if interrupted_once else 0.0
         if ready:
             came = os.read(0, 4096)
-            if not came:
+            if not came or _FAREWELL in came:
                 return
             interrupted = interrupted or bytes([signal.SIGINT]) in came
             if _HEARTBEAT in came:
@@ -152,6 +178,57 @@ def _end(process: int, words: str) -> None:
     _print_line(words)
 
 
+def ray_processes(process: int, known: dict[int, bytes]) -> dict[int, bytes]:
+    """Processes of Ray among the descendants of a process; Linux only.
+
+    Args:
+        process: Its id; it may be gone.
+        known: Those found before, whose descendants count too: once their parent is gone nothing else leads to them.
+
+    Returns:
+        When each began, in clock ticks as Linux writes them, by its id: an id may be used again.
+    """
+    parents: dict[int, int] = {}
+    began: dict[int, bytes] = {}
+    for entry in os.scandir("/proc") if sys.platform.startswith("linux") else ():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                # The name, in brackets, may hold blanks.
+                words = Path(f"/proc/{entry.name}/stat").read_bytes().rpartition(b")")[2].split()
+                parents[int(entry.name)], began[int(entry.name)] = int(words[1]), words[19]
+    inside = {process} | {pid for pid, start in known.items() if began.get(pid) == start}
+    found = dict.fromkeys(inside, True)
+    for pid in parents:
+        chain = []
+        while pid in parents and pid not in found:
+            chain.append(pid)
+            pid = parents[pid]
+        found |= dict.fromkeys(chain, found.get(pid, False))
+    return {
+        pid: began[pid]
+        for pid, belongs in found.items()
+        if belongs and pid in began and pid != process and _is_of_ray(pid)
+    }
+
+
+def _is_of_ray(process: int) -> bool:
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return words.startswith(b"ray::") or b"-packages/ray/" in words
+
+
+def _end_family(process: int, family: dict[int, bytes]) -> None:
+    until = time.monotonic() + FAMILY_EXIT_S
+    while time.monotonic() < until and (left := ray_processes(process, family)):
+        family |= left
+        for pid in left:
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
 def _print_line(words: str) -> None:
     try:
         sys.stderr.write(f"\nlvef: {words}\n")
@@ -173,4 +250,4 @@ def _is_stopped(process: int) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "server")
+    main(int(sys.argv[1]), sys.argv[2] == "server", "ray" in sys.argv[3:])

@@ -7,6 +7,8 @@ import os
 import secrets
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +24,13 @@ STORE_BYTES = 128 * 2**20
 """Shared memory of a local cluster: only small results, or a few clips of frames, wait there."""
 
 CONNECT_S = 20.0
-"""How long a cluster may take to answer."""
+"""How long a connection to a cluster may take."""
+
+ANSWER_S = 40.0
+"""How long a cluster may take to answer, with the start of the process that asks."""
+
+_ASK = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1]).get_all_node_info(timeout=20)"
+_NULL = subprocess.DEVNULL
 
 TRIES = 3
 """How often a local cluster is started."""
@@ -113,16 +121,21 @@ def protect(*, is_local: bool) -> None:
 
 
 def _check_connection(address: str) -> None:
-    """Open a connection to the address: Ray itself would try for minutes.
+    """See that a cluster answers at the address, in a process of its own: Ray itself would try for minutes, deaf to Ctrl-C.
 
     Raises:
-        OSError: Nothing answers there.
+        OSError: Nothing answers there, or something that is no cluster.
         ValueError: It is no address.
     """
     if address in (LOCAL, "auto"):
         return
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    words = [sys.executable, "-c", _ASK, address]
+    try:
+        subprocess.run(words, check=True, timeout=ANSWER_S, stdin=_NULL, stdout=_NULL, stderr=_NULL)
+    except subprocess.SubprocessError as error:
+        raise ConnectionError(f"no cluster answers ({type(error).__name__})") from None
 
 
 @contextmanager
