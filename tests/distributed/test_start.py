@@ -85,13 +85,13 @@ def test_what_listens_and_is_no_cluster_is_one_sentence(end, monkeypatch):
     pytest.importorskip("ray", reason="needs what make ray-env installs")
     asked = []
 
-    def ask(words, *, timeout, **_):
+    def run(words, *, timeout, **_):
         asked.append(words[-1])
         if end == "silent":
             raise subprocess.TimeoutExpired(words, timeout)
         raise subprocess.CalledProcessError(1, words)
 
-    monkeypatch.setattr(cluster.subprocess, "run", ask)
+    monkeypatch.setattr(cluster.subprocess, "run", run)
     monkeypatch.setattr(cluster, "_start", lambda *_: pytest.fail("Ray waits for minutes"))
     with socket.create_server(("127.0.0.1", 0)) as peer:
         address = f"127.0.0.1:{peer.getsockname()[1]}"

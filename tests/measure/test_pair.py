@@ -7,6 +7,8 @@ import pytest
 from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, CodedWarning, Measurement, PixelAspect, PixelSpacing
 from lvef.core.terms import Status, View
+from lvef.measure.biplane import differing_views_warnings
+from lvef.measure.decision import CAUTION_CODES
 from lvef.measure.pair import (
     acquisition_warnings,
     check_different_files,
@@ -16,6 +18,7 @@ from lvef.measure.pair import (
     patient_warnings,
     view_warnings,
 )
+from lvef.measure.thresholds import Thresholds
 from tests.io.io_fabrication import dicom, save
 
 
@@ -186,3 +189,23 @@ def test_sizes_may_differ_only_with_a_scale():
     assert pair_of_stills([still(MM), still(MM, (5, 3))], "pair").frames.shape == (2, 5, 6)
     with pytest.raises(QualityRefusal, match="without a scale"):
         pair_of_stills([still(TALL), still(TALL, (5, 3))], "pair")
+
+
+@pytest.mark.parametrize(
+    ("efs", "limit", "expected"),
+    [
+        ((57.0, 33.0), 25.0, []),
+        ((57.0, 32.0), 25.0, ["views_disagree"]),
+        ((32.0, 73.0), 25.0, ["views_disagree"]),
+        ((57.0, 46.0), 10.0, ["views_disagree"]),
+        ((57.0, None), 25.0, []),
+    ],
+)
+def test_efs_of_two_views_that_are_far_apart_are_warned_of(efs, limit, expected):
+    views = {
+        name: Measurement(name, Status.OK, ef_percent=ef)
+        for name, ef in zip(("A4C", "A2C"), efs, strict=True)
+    }
+    found = differing_views_warnings(views, Thresholds(caution_views_points=limit))
+    assert [notice.code for notice in found] == expected
+    assert all(notice.code in CAUTION_CODES for notice in found)

@@ -26,10 +26,10 @@ STORE_BYTES = 128 * 2**20
 CONNECT_S = 20.0
 """How long a connection to a cluster may take."""
 
-ANSWER_S = 40.0
-"""How long a cluster may take to answer, with the start of the process that asks."""
+REPLY_S = 40.0
+"""How long a cluster may take to reply, with the start of the process that sends the request."""
 
-_ASK = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1]).get_all_node_info(timeout=20)"
+_REQUEST = "import sys, ray; ray._raylet.GcsClient(address=sys.argv[1]).get_all_node_info(timeout=20)"
 _NULL = subprocess.DEVNULL
 
 TRIES = 3
@@ -131,9 +131,9 @@ def _check_connection(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
-    words = [sys.executable, "-c", _ASK, address]
+    words = [sys.executable, "-c", _REQUEST, address]
     try:
-        subprocess.run(words, check=True, timeout=ANSWER_S, stdin=_NULL, stdout=_NULL, stderr=_NULL)
+        subprocess.run(words, check=True, timeout=REPLY_S, stdin=_NULL, stdout=_NULL, stderr=_NULL)
     except subprocess.SubprocessError as error:
         raise ConnectionError(f"no cluster answers ({type(error).__name__})") from None
 

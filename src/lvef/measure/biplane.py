@@ -26,7 +26,11 @@ from lvef.measure.results import biplane_measurement, failed_measurement, with_v
 from lvef.measure.scale import options_of_view
 from lvef.measure.second_opinion import with_second_opinion
 from lvef.measure.stated_view import NOT_APICAL
+from lvef.measure.thresholds import Thresholds
 from lvef.measure.view import OTHER_VIEW
+
+VIEWS_DISAGREE = "views_disagree"
+"""Code of the warning that the EFs of the two views are far apart."""
 
 Views = dict[str, tuple[Measurement, Clip | None]]
 """Measurement and clip of each view, by its name."""
@@ -103,6 +107,7 @@ def combine_views(measurer: ViewMeasurer, a4c: Path, a2c: Path, views: Views) ->
     measured = {name: measurement for name, (measurement, _) in views.items()}
     if not any(notice.code == VIEWS_SWAPPED for notice in notices):
         notices += swapped_views_warnings(measured)
+    notices += differing_views_warnings(measured, measurer.options.thresholds)
     of_views = view_warnings(measured)
     return replace(biplane, notices=(*notices, *biplane.notices, *of_views)), views
 
@@ -118,6 +123,23 @@ def swapped_views_warnings(views: Mapping[str, Measurement]) -> list[CodedWarnin
         return []
     text = "By their images the two clips are swapped: the A4C looks like an A2C, and the A2C like an A4C. Check the views."
     return [CodedWarning(VIEWS_SWAPPED, text)]
+
+
+def differing_views_warnings(views: Mapping[str, Measurement], thresholds: Thresholds) -> list[CodedWarning]:
+    """A warning where the EFs of the two views are so far apart that they may not be of one heart.
+
+    Args:
+        views: Results by view.
+        thresholds: Their ``caution_views_points``.
+    """
+    efs = [m.ef_percent for m in views.values() if m.ef_percent is not None]
+    if len(efs) < 2 or abs(efs[0] - efs[1]) < thresholds.caution_views_points:
+        return []
+    text = (
+        f"The EFs of the two views are {abs(efs[0] - efs[1]):.0f} points apart, {efs[0]:.0f} % and {efs[1]:.0f} %: check "
+        "that both clips are of one patient and one study, and look at the contours."
+    )
+    return [CodedWarning(VIEWS_DISAGREE, text)]
 
 
 def biplane_of(

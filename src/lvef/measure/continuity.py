@@ -28,6 +28,9 @@ BLANK, FREEZE, DAMAGED, CUT, LOOP, BACKWARD = (
 REPEATED = "duplicate_frames"
 """Code of the warning that single frames are shown twice or more, as after a change of the frame rate."""
 
+FEW_NEW, MIN_NEW_HZ = "few_new_frames", 15.0
+"""Code of the warning that so few frames a second show anything new that end-systole may be missed, and that rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class GoodPart:
@@ -232,6 +235,12 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
             f"frame rate: about {rate:.3g} frames a second are new."
         )
         found.append(CodedWarning(REPEATED, text))
+        if rate < MIN_NEW_HZ:
+            text = (
+                f"Only about {rate:.3g} frames a second are new: end-systole lies between them, and the EF may be too low. "
+                "Export the clip with every frame that was recorded."
+            )
+            found.append(CodedWarning(FEW_NEW, text))
     return found
 
 
