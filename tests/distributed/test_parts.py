@@ -1,4 +1,8 @@
 import io
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -8,7 +12,14 @@ from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.distributed.archive import find_archive, outcome_of
 from lvef.distributed.parts import TEXTS, PartTable, column_types
-from lvef.distributed.storage import ResultFolder, filesystem, find_files, local_path, url_of
+from lvef.distributed.storage import (
+    ResultFolder,
+    filesystem,
+    find_files,
+    local_path,
+    remove_left_clips,
+    url_of,
+)
 from lvef.measure.serializers import RESULT_COLUMNS
 
 
@@ -198,3 +209,42 @@ def test_a_damaged_list_or_part_is_one_sentence(tmp_path):
 def test_a_list_that_is_missing_is_called_missing(name, tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         find_archive([tmp_path / name])
+
+
+FETCHING = """
+import sys, time
+import fsspec
+from lvef.distributed import storage
+fsspec.filesystem("memory").pipe_file("/bucket/clip.avi", b"a patient")
+with storage.fetched("memory://bucket/clip.avi") as path:
+    print(path, flush=True)
+    time.sleep(100)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no locks of folders there")
+def test_the_clip_of_a_process_that_was_killed_is_removed_and_no_other(tmp_path, monkeypatch):
+    pytest.importorskip("fsspec", reason="needs what make ray-env installs")
+    pytest.importorskip("pyarrow", reason="needs what make ray-env installs")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    (tmp_path / "lvef-other").mkdir()
+    children = [
+        subprocess.Popen([sys.executable, "-c", FETCHING], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    try:
+        killed, alive = (Path(child.stdout.readline().strip()) for child in children)
+        assert killed.read_bytes() == alive.read_bytes() == b"a patient"
+        remove_left_clips()
+        assert killed.exists() and alive.exists()
+        children[0].kill()
+        children[0].wait()
+        remove_left_clips()
+        assert sorted(tmp_path.iterdir()) == sorted([alive.parent, tmp_path / "lvef-other"])
+        assert alive.exists()
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+            child.stdout.close()

@@ -25,6 +25,7 @@ import lvef
 from lvef.core.errors import ConfigError, DataError
 from lvef.core.workers import THREAD_VARIABLES, TimeLimitExceeded, WorkerLost, grace_period, too_long
 from lvef.distributed.cluster import LOCAL, connected
+from lvef.distributed.storage import remove_left_clips
 
 MEMORY_POLL_S = 0.25
 """How often a worker looks at its memory."""
@@ -55,6 +56,8 @@ class Worker:
     def __init__(self, threads: int, memory_bytes: int, folder: str) -> None:
         with suppress(OSError):
             os.chdir(folder)
+        # A worker that was killed could not remove its clip.
+        remove_left_clips()
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
         if memory_bytes and sys.platform.startswith("linux"):
             watch = threading.Thread(target=_end_above, args=[memory_bytes], daemon=True)

@@ -11,15 +11,17 @@ import os
 import posixpath
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason
+from lvef.core.locks import lock
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.limits import MAX_FILE_BYTES
 from lvef.io.names import safe_file_name
@@ -31,6 +33,9 @@ TRIES = 3
 
 PAUSE_S = 1.0
 """Pause before the second try; it doubles with each."""
+
+CLIP_PREFIX = "lvef-clip-"
+"""Beginning of the names of folders with fetched clips."""
 
 _URL = re.compile(r"^([a-z][a-z0-9+.-]+):/+(.*)$")
 
@@ -114,16 +119,48 @@ def fetched(url: str) -> Iterator[Path]:
     """
     protocol, _, path = url.partition("://")
     system = filesystem(protocol)
-    folder = Path(tempfile.mkdtemp(prefix="lvef-"))
-    try:
+    with _clip_folder() as folder:
         target = folder / safe_file_name(posixpath.basename(path), "/")
         size = int(_tried(url, lambda: system.info(path))["size"] or 0)
         if size > MAX_FILE_BYTES:
             raise DataError(f"{url}: has {size} bytes; at most {MAX_FILE_BYTES} are read.")
         _tried(url, lambda: system.get_file(path, str(target)))
         yield target
+
+
+@contextmanager
+def _clip_folder() -> Iterator[Path]:
+    """A private folder in that for temporary files; locked, so that `remove_left_clips` knows those that are in use."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=CLIP_PREFIX))
+        handle = -1 if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
+        with suppress(OSError):
+            lock(handle)
+        if folder.exists():
+            break
+        # Another process took it for one that was left.
+        os.close(handle)
+    try:
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if handle >= 0:
+            os.close(handle)
+
+
+def remove_left_clips() -> None:
+    """Remove the clips that processes of this machine had fetched when they were killed. Not on Windows."""
+    if sys.platform == "win32":
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{CLIP_PREFIX}*"):
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)
+            try:
+                lock(handle)
+                if os.fstat(handle).st_uid == os.getuid():
+                    shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 class ResultFolder:
