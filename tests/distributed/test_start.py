@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -101,3 +102,32 @@ def test_what_listens_and_is_no_cluster_is_one_sentence(end, monkeypatch):
         ):
             pass
     assert asked == [address]
+
+
+HOLDING = "data = bytearray(300_000_000); print('held', flush=True); import time; time.sleep(100)"
+
+WORKING = f"""
+import subprocess, sys, threading
+from lvef.distributed.pool import _end_above, resident_bytes
+before = resident_bytes()
+child = subprocess.Popen([sys.executable, "-c", {HOLDING!r}], stdout=subprocess.PIPE, text=True)
+child.stdout.readline()
+print(child.pid, resident_bytes() - before > 250_000_000, flush=True)
+_end_above(before + 200_000_000)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
+def test_memory_of_a_worker_is_that_of_its_decoder_too_and_both_end_above_the_limit():
+    with subprocess.Popen([sys.executable, "-c", WORKING], stdout=subprocess.PIPE, text=True) as worker:
+        child, grew = worker.stdout.readline().split()
+        assert grew == "True"
+        assert worker.wait() == 1
+    # It is gone, or dead until its parent's parent looks.
+    stat = Path(f"/proc/{child}/stat")
+    for _ in range(500):
+        if not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z":
+            break
+        time.sleep(0.01)
+    else:
+        pytest.fail("the decoder goes on")

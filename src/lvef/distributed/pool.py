@@ -8,6 +8,7 @@ workers hold. All decisions are made in the thread that runs the pool; Ray's thr
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -84,15 +85,30 @@ class Worker:
 
 
 def resident_bytes() -> int:
-    """Memory that this process holds, as Linux counts it."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    """Memory that this process and its children hold, as Linux counts it: clips are decoded in a process of their own."""
+    pages = 0
+    for process in ("self", *_children()):
+        with suppress(OSError):
+            pages += int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _children() -> list[int]:
+    """Processes that the threads of this one began."""
+    found: list[int] = []
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            found += map(int, (thread / "children").read_text(encoding="ascii").split())
+    return found
 
 
 def _end_above(limit: int) -> None:
     """End this process when it holds too much: one file must not take the memory of its whole node."""
     while resident_bytes() <= limit:
         time.sleep(MEMORY_POLL_S)
+    for child in _children():
+        with suppress(OSError):
+            os.kill(child, signal.SIGKILL)
     os._exit(1)
 
 
