@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -185,6 +186,34 @@ def test_frames_shown_twice_are_no_freeze(frames, made, rate):
 def test_frames_of_a_slow_recording_shown_several_times_are_no_freeze(frames, times, expected):
     """At 60 Hz: 30, 15 and 10 new frames a second."""
     part = part_of(np.repeat(frames[::5], times, axis=0), 60.0)
+    assert part.is_whole
+    assert codes(part) == expected
+
+
+def scaled(frames, scale):
+    """Frames about the middle of their upper edge, each by its own scale."""
+    height, width = frames.shape[1:]
+    return np.stack(
+        [
+            cv2.warpAffine(frame, np.array([[s, 0, (1 - s) * width / 2], [0, s, 0]]), (width, height))
+            for frame, s in zip(frames, scale, strict=True)
+        ]
+    )
+
+
+ZOOMS = {
+    "none": (lambda t: np.ones(len(t)), []),
+    "swinging by 3 %": (lambda t: 1 - 0.015 * (1 - np.cos(7 * t)), []),
+    "swinging by 12 %": (lambda t: 1 - 0.06 * (1 - np.cos(7 * t)), ["zoom_changes"]),
+    "out": (lambda t: np.linspace(1, 0.8, len(t)), ["zoom_changes"]),
+    "in": (lambda t: np.linspace(0.8, 1, len(t)), ["zoom_changes"]),
+}
+
+
+@pytest.mark.parametrize("name", ZOOMS)
+def test_an_image_that_changes_its_size_is_warned_of(frames, name):
+    scale, expected = ZOOMS[name]
+    part = part_of(scaled(frames, scale(np.arange(len(frames)) / 50)))
     assert part.is_whole
     assert codes(part) == expected
 

@@ -143,6 +143,7 @@ SHORT_TEXT = {
     "walls_not_checked": "walls not checked",
     "weak_walls": "walls hardly visible",
     "wide_interval": "wide prediction interval",
+    "zoom_changes": "zoom changes",
     "wrong_suffix": "wrong file suffix",
 }
 """Code of a warning, a refusal or a failure -> at most 30 letters."""

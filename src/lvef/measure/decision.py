@@ -63,6 +63,7 @@ CAUTION_CODES = frozenset(
         "views_disagree",
         "walls_not_checked",
         "weak_walls",
+        "zoom_changes",
         WIDE_INTERVAL,
     }
 )

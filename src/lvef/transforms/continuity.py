@@ -57,6 +57,10 @@ In stronger compression (a constant rate factor of 23 and above) loops are misse
 MIN_COPY_S, MIN_COPY_FRAMES = 0.25, 6
 """So many copies in the same or the opposite order make a loop."""
 
+SIZE_FRAMES, SIZE_PX, LIT, SIDE_PART = 32, 160, 10, 0.03
+"""Frames whose size is compared, the shortest side in pixels that they keep, the grey level above which a pixel is lit, and
+the part of a row or column that must be lit."""
+
 MIN_CONTRAST = 0.5
 """Clips whose cells all vary by less, in grey levels, show nothing: that is said where the sector is looked for."""
 
@@ -300,6 +304,45 @@ def _copies(
             again = kept[n - 1 - max(offset, 0) - np.arange(first, last + 1)]
             copies[again[copies[again] == 0]] = -1
     return copies
+
+
+def size_change(frames: FrameArray) -> float:
+    """By how much the size of what is lit changes over frames of one recording: the median of its width, height and area.
+
+    A sector keeps its size; a zoom, or a depth that is changed by steps too small for a cut, changes all three. What happens
+    inside the sector, or a faint edge of it, changes one.
+
+    Args:
+        frames: ``(n, height, width)`` uint8.
+
+    Returns:
+        Part of the median size between the 5th and the 95th percentile of up to `SIZE_FRAMES` frames; 0 for fewer than 3.
+
+    Example:
+        >>> square = np.pad(np.full((20, 20), 99, np.uint8), 20)
+        >>> size_change(np.stack([square] * 9))
+        0.0
+    """
+    picked = frames[np.linspace(0, len(frames) - 1, min(len(frames), SIZE_FRAMES)).astype(int)]
+    step = max(1, min(frames.shape[1:]) // SIZE_PX)
+    sizes = [
+        _lit_sizes(cv2.blur(np.ascontiguousarray(frame[::step, ::step]), (5, 5)) > LIT) for frame in picked
+    ]
+    table = np.array([size for size in sizes if min(size) > 0], float).reshape(-1, 3)
+    if len(table) < 3:
+        return 0.0
+    relative = np.median(table / np.median(table, axis=0), axis=1)
+    low, high = np.percentile(relative, (5, 95))
+    return float(high - low)
+
+
+def _lit_sizes(lit: BoolArray) -> tuple[float, float, float]:
+    """Width and height of what is lit, and the square root of its area; 0 for what is too small to be a side of a sector."""
+    sides = []
+    for axis in (0, 1):
+        found = np.flatnonzero(lit.sum(axis=axis) > SIDE_PART * lit.shape[axis])
+        sides.append(float(found[-1] - found[0] + 1) if len(found) else 0.0)
+    return sides[0], sides[1], float(np.sqrt(lit.sum()))
 
 
 def runs_of(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
