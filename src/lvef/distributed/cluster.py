@@ -97,8 +97,8 @@ def connected(address: str, *, processors: int = 0) -> Iterator[Any]:
                 "command again later, or leave out --ray."
             ) from None
         raise DataError(
-            f"No Ray cluster answers at {address}: start it (ray start --head), check the address, and that Ray and Python "
-            "have the same version there; without an address one is started on this machine."
+            f"No Ray cluster answers at {address}: start it (ray start --head), check the address, that this machine is a "
+            "node of it, and that Ray and Python have the same version there; without an address one is started here."
         ) from None
     # Ray would print about each worker that ends, on stdout, between the results; a log may name files.
     ray._private.worker._worker_logs_enabled = False
