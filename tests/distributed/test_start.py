@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,8 +15,10 @@ from types import SimpleNamespace
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.core.workers import THREAD_VARIABLES
 from lvef.distributed import cluster
 from lvef.distributed.cluster import _start
+from lvef.distributed.pool import Worker
 
 
 def ray_that(starts):
@@ -131,3 +134,16 @@ def test_memory_of_a_worker_is_that_of_its_decoder_too_and_both_end_above_the_li
         time.sleep(0.01)
     else:
         pytest.fail("the decoder goes on")
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_worker_runs_in_the_folder_of_the_command_where_its_node_has_it(is_there, tmp_path, monkeypatch):
+    for name in THREAD_VARIABLES:
+        monkeypatch.setenv(name, "7")
+    (tmp_path / "node").mkdir()
+    (tmp_path / "command").mkdir()
+    (tmp_path / "command" / "clip.avi").write_bytes(b"")
+    monkeypatch.chdir(tmp_path / "node")
+    Worker(1, 0, str(tmp_path / ("command" if is_there else "elsewhere")))
+    assert Path("clip.avi").exists() == is_there
+    assert {os.environ[name] for name in THREAD_VARIABLES} == {"1"}
