@@ -1,4 +1,5 @@
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,12 +9,15 @@ import polars as pl
 import pytest
 
 from lvef.core.errors import DataError, OutputError
+from lvef.core.locks import lock
 from lvef.core.records import Measurement
 from lvef.core.terms import Status
 from lvef.distributed.archive import find_archive, outcome_of
 from lvef.distributed.parts import TEXTS, PartTable, column_types
 from lvef.distributed.storage import (
+    CLIP_PREFIX,
     ResultFolder,
+    fetched,
     filesystem,
     find_files,
     local_path,
@@ -248,3 +252,34 @@ def test_the_clip_of_a_process_that_was_killed_is_removed_and_no_other(tmp_path,
             child.kill()
             child.wait()
             child.stdout.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no locks of folders there")
+@pytest.mark.parametrize("step", ["removed", "locked"])
+def test_a_folder_that_another_process_takes_before_it_is_locked_is_not_used(step, tmp_path, monkeypatch):
+    fsspec = pytest.importorskip("fsspec", reason="needs what make ray-env installs")
+    pytest.importorskip("pyarrow", reason="needs what make ray-env installs")
+    fsspec.filesystem("memory").pipe_file("/bucket/taken.avi", b"a patient")
+    made, handles = [], []
+
+    def taken(*, prefix):
+        folder = tmp_path / f"{prefix}{len(made)}"
+        folder.mkdir()
+        made.append(folder)
+        if len(made) == 1 and step == "removed":
+            folder.rmdir()
+        elif len(made) == 1:
+            handles.append(os.open(folder, os.O_RDONLY))
+            lock(handles[0])
+        return str(folder)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", taken)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with fetched("memory://bucket/taken.avi") as path:
+        assert path.parent == tmp_path / f"{CLIP_PREFIX}1"
+        for handle in handles:
+            os.close(handle)
+        remove_left_clips()
+        assert path.read_bytes() == b"a patient"
+        assert list(tmp_path.iterdir()) == [path.parent]
+    assert not list(tmp_path.iterdir())

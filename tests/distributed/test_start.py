@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,9 +18,10 @@ import pytest
 
 from lvef.core.errors import DataError
 from lvef.core.workers import THREAD_VARIABLES
-from lvef.distributed import cluster
+from lvef.distributed import cluster, pool
 from lvef.distributed.cluster import _start
-from lvef.distributed.pool import Worker
+from lvef.distributed.pool import PoolOptions, Worker
+from lvef.distributed.storage import CLIP_PREFIX
 
 
 def ray_that(starts):
@@ -147,3 +150,34 @@ def test_a_worker_runs_in_the_folder_of_the_command_where_its_node_has_it(is_the
     Worker(1, 0, str(tmp_path / ("command" if is_there else "elsewhere")))
     assert Path("clip.avi").exists() == is_there
     assert {os.environ[name] for name in THREAD_VARIABLES} == {"1"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no locks of folders there")
+@pytest.mark.parametrize("error", [None, KeyboardInterrupt, DataError])
+def test_a_command_removes_the_clips_of_its_workers_once_they_are_ended(error, tmp_path, monkeypatch):
+    clip = tmp_path / f"{CLIP_PREFIX}1" / "clip.avi"
+    seen = []
+
+    @contextmanager
+    def connected(*_, **__):
+        try:
+            yield None
+        finally:
+            # Until here the workers are not ended yet, and this is what one leaves.
+            seen.append("ended")
+            clip.parent.mkdir()
+            clip.write_bytes(b"a patient")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(pool, "connected", connected)
+    monkeypatch.setattr(
+        pool, "RayPool", lambda *_, **__: SimpleNamespace(close=lambda: seen.append("closed"))
+    )
+    if error is None:
+        with pool.ray_pool(PoolOptions("local")):
+            pass
+    else:
+        with pytest.raises(error), pool.ray_pool(PoolOptions("local")):
+            raise error("stop")
+    assert seen == ["closed", "ended"]
+    assert not list(tmp_path.iterdir())

@@ -428,12 +428,16 @@ def ray_pool(
         LvefError: See `lvef.distributed.cluster.connected`.
     """
     processors = options.workers * options.threads
-    with connected(options.address, processors=processors) as ray:
-        pool = RayPool(ray, options, prepare=prepare, on_message=on_message)
-        try:
-            yield pool
-        finally:
-            pool.close()
+    try:
+        with connected(options.address, processors=processors) as ray:
+            pool = RayPool(ray, options, prepare=prepare, on_message=on_message)
+            try:
+                yield pool
+            finally:
+                pool.close()
+    finally:
+        # Workers of this machine were ended with their clips; on another machine the next worker removes those.
+        remove_left_clips()
 
 
 def _lost_words(call: _Call, options: PoolOptions) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason
-from lvef.core.locks import lock
+from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.limits import MAX_FILE_BYTES
 from lvef.io.names import safe_file_name
@@ -132,14 +132,15 @@ def fetched(url: str) -> Iterator[Path]:
 def _clip_folder() -> Iterator[Path]:
     """A private folder in that for temporary files; locked, so that `remove_left_clips` knows those that are in use."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=CLIP_PREFIX))
-        handle = -1 if sys.platform == "win32" else os.open(folder, os.O_RDONLY)
-        with suppress(OSError):
-            lock(handle)
-        if folder.exists():
+        folder, handle = Path(tempfile.mkdtemp(prefix=CLIP_PREFIX)), -1
+        if sys.platform == "win32":
             break
-        # Another process took it for one that was left.
-        os.close(handle)
+        # Until it is locked, another process may take it for one that was left, and lock or remove it.
+        with suppress(FileNotFoundError):
+            handle = os.open(folder, os.O_RDONLY)
+            if not is_locked_elsewhere(handle) and folder.exists():
+                break
+            os.close(handle)
     try:
         yield folder
     finally:
