@@ -222,7 +222,11 @@ time.sleep(100)
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="looks into /proc")
 def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
     with subprocess.Popen(
-        [sys.executable, "-c", FAMILY], stdout=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "-c", FAMILY],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, watchdog.MARK: "own"},
     ) as command:
         grandchild = int(command.stdout.readline())
         try:
@@ -234,7 +238,10 @@ def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
             assert watchdog.ray_processes(command.pid, {}) == {}
             # An id that is used again is another process.
             assert watchdog.ray_processes(command.pid, dict.fromkeys(family, b"1")) == {}
-            watchdog._end_family(command.pid, dict(family))
+            # Nor does the mark of another command; its own does, where nothing was noted before.
+            assert watchdog.ray_processes(command.pid, {}, "other") == {}
+            assert watchdog.ray_processes(command.pid, {}, "own") == family
+            watchdog._end_family(command.pid, {}, "own")
             assert watchdog.ray_processes(command.pid, family) == {}
             assert [line.split()[-1] for line in session(command.pid).values()] == ["other"]
         finally:

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 import pytest
 
 from tests.faults.commands import PHANTOMS, SMALL_PHANTOMS, contents
-from tests.faults.processes import COMMAND, HOOK
+from tests.faults.processes import COMMAND, HOOK, end_all, left_after, session
+from tests.faults.processes import start as start_alone
 from tests.house import ROOT
 
 pytestmark = [
@@ -115,3 +116,18 @@ def test_what_is_killed_on_a_cluster_ends_as_the_plain_command(name, inputs, nod
     os.kill(killed[0], signal.SIGKILL)
     assert job.wait() == 0
     assert contents(out) == plain
+
+
+@pytest.mark.parametrize("process", ["raylet/raylet", "ray::RuntimeEnvAgent"])
+def test_no_process_of_its_cluster_outlives_a_command_that_is_killed(process, inputs, tmp_path):
+    words = ("measure", inputs / "Videos", "--ray", "-o", tmp_path / "out", "-j", "2", "--threads", "1", "-q")
+    job = start_alone([str(word) for word in words], tmp_path, "killed")
+    try:
+        while not any(process in line for line in session(job.pid).values()):
+            assert job.process.poll() is None, job.said()
+            time.sleep(0.01)
+        job.process.kill()
+        job.process.wait()
+        assert not left_after(job.pid)
+    finally:
+        end_all(job.pid)

@@ -6,8 +6,8 @@ which needs no lock. The second process kills a batch that does not end after Ct
 and kills it in the end.
 
 Where Ray works for the command (``--ray``), processes of Ray that it started may outlive it, for minutes if it is killed
-while they start. So the second process notes them each second, and ends those that are left when the command ends. That is
-for Linux only.
+while they start. So the second process notes them each second, and ends those that are left when the command ends: also
+those that it has not noted yet, by a variable that they inherit from the command. That is for Linux only.
 
 This file is a module of ``lvef.cli`` and the program of the second process, which imports the standard library alone.
 """
@@ -15,6 +15,7 @@ This file is a module of ``lvef.cli`` and the program of the second process, whi
 from __future__ import annotations
 
 import os
+import secrets
 import select
 import signal
 import subprocess
@@ -43,6 +44,9 @@ FROZEN_EXIT_S = 300.0
 FAMILY_EXIT_S = 3.0
 """Longest time in which processes of Ray that are left are looked for and killed."""
 
+MARK = "LVEF_COMMAND"
+"""Environment variable that the processes which a command with ``--ray`` starts inherit; no others have its value."""
+
 _HEARTBEAT = b"."
 _FAREWELL = b"q"
 """Ends the second process: the command has ended by itself."""
@@ -63,6 +67,9 @@ def watched(*, server: bool = False) -> Iterator[None]:
     # Not at the top: the second process runs this file without lvef.
     from lvef.core.workers import interrupts_blocked
 
+    mark = secrets.token_hex(16) if any(word.split("=")[0] == "--ray" for word in sys.argv) else ""
+    if mark:
+        os.environ[MARK] = mark
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     words = [
@@ -72,7 +79,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
         str(Path(__file__)),
         str(os.getpid()),
         "server" if server else "batch",
-        *(["ray"] if (with_ray := "--ray" in sys.argv) else []),
+        mark,
     ]
     try:
         with interrupts_blocked():
@@ -98,7 +105,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
         ended = True
         signal.set_wakeup_fd(before)
         if watcher is not None:
-            if with_ray:
+            if mark:
                 with suppress(BlockingIOError, subprocess.TimeoutExpired):
                     os.write(writing, _FAREWELL)
                     watcher.wait(FAMILY_EXIT_S + 2)
@@ -108,20 +115,20 @@ def watched(*, server: bool = False) -> Iterator[None]:
         # too, so that a signal can be written even where the other process is gone.
 
 
-def main(process: int, server: bool, with_ray: bool = False) -> None:
+def main(process: int, server: bool, mark: str = "") -> None:
     """Watch a process until it is gone.
 
     Args:
         process: Its id.
         server: See `watched`.
-        with_ray: End processes of Ray that it leaves.
+        mark: Value of `MARK` in its environment: processes of Ray that it leaves are ended. Empty where it starts none.
     """
     family: dict[int, bytes] = {}
     try:
-        _watch(process, server, family if with_ray else None)
+        _watch(process, server, family if mark else None)
     finally:
-        if with_ray:
-            _end_family(process, family)
+        if mark:
+            _end_family(process, family, mark)
 
 
 def _watch(process: int, server: bool, family: dict[int, bytes] | None) -> None:
@@ -178,12 +185,13 @@ def _end(process: int, words: str) -> None:
     _print_line(words)
 
 
-def ray_processes(process: int, known: dict[int, bytes]) -> dict[int, bytes]:
+def ray_processes(process: int, known: dict[int, bytes], mark: str = "") -> dict[int, bytes]:
     """Processes of Ray among the descendants of a process; Linux only.
 
     Args:
         process: Its id; it may be gone.
         known: Those found before, whose descendants count too: once their parent is gone nothing else leads to them.
+        mark: Value of `MARK`; processes that have it count too.
 
     Returns:
         When each began, in clock ticks as Linux writes them, by its id: an id may be used again.
@@ -207,7 +215,10 @@ def ray_processes(process: int, known: dict[int, bytes]) -> dict[int, bytes]:
     return {
         pid: began[pid]
         for pid, belongs in found.items()
-        if belongs and pid in began and pid != process and _is_of_ray(pid)
+        if pid in began
+        and pid != process
+        and (belongs or (mark and _has_mark(pid, mark)))
+        and _is_of_ray(pid)
     }
 
 
@@ -219,9 +230,22 @@ def _is_of_ray(process: int) -> bool:
     return words.startswith(b"ray::") or b"-packages/ray/" in words
 
 
-def _end_family(process: int, family: dict[int, bytes]) -> None:
+def _has_mark(process: int, mark: str) -> bool:
+    try:
+        return f"{MARK}={mark}".encode() in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+
+
+def _end_family(process: int, family: dict[int, bytes], mark: str) -> None:
     until = time.monotonic() + FAMILY_EXIT_S
-    while time.monotonic() < until and (left := ray_processes(process, family)):
+    # A process that has just been started has the command line of its parent for a moment: so none, twice in a row.
+    none_before = False
+    while time.monotonic() < until:
+        left = ray_processes(process, family, mark)
+        if not left and none_before:
+            return
+        none_before = not left
         family |= left
         for pid in left:
             with suppress(OSError):
@@ -250,4 +274,4 @@ def _is_stopped(process: int) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2] == "server", "ray" in sys.argv[3:])
+    main(int(sys.argv[1]), sys.argv[2] == "server", sys.argv[3])
