@@ -80,3 +80,10 @@ def test_a_worker_takes_the_threads_that_are_reserved_for_it(given, expected, tm
     (tmp_path / "clip.avi").write_bytes(b"")
     result = CliRunner().invoke(main, ["measure", str(tmp_path), *given, "--ray"])
     assert (result.exit_code, sent) == (1, [(expected, expected)])
+
+
+def test_a_folder_that_is_named_as_a_list_is_a_folder(tmp_path):
+    (tmp_path / "study.csv").mkdir()
+    result = CliRunner().invoke(main, ["measure", str(tmp_path / "study.csv"), "-o", str(tmp_path / "out")])
+    assert "is a list of clips" not in result.stderr
+    assert result.exit_code == 1

@@ -11,10 +11,13 @@ import pytest
 from lvef.core.errors import GeometryError, QualityRefusal
 from lvef.core.records import Beat, Clip, Measurement, VolumeCurve
 from lvef.core.terms import Status, View
-from lvef.measure.continuity import cut_clip, good_part, hide_foreign, in_file
+from lvef.io.open import open_clip
+from lvef.measure.continuity import MAX_SIZE_CHANGE, cut_clip, good_part, hide_foreign, in_file
 from lvef.synthesis.phantom.draw import PhantomOptions, draw_phantom
 from lvef.synthesis.phantom.render import render_phantom, sample_phantom
 from lvef.synthesis.volume_curves import RhythmKind
+from lvef.transforms.continuity import size_change
+from tests.house import ROOT
 from tests.measure import broken_clips as broken
 from tests.measure.made_up import ellipse_tracing
 
@@ -216,6 +219,19 @@ def test_an_image_that_changes_its_size_is_warned_of(frames, name):
     part = part_of(scaled(frames, scale(np.arange(len(frames)) / 50)))
     assert part.is_whole
     assert codes(part) == expected
+
+
+@pytest.mark.realdata
+def test_cines_of_other_hospitals_keep_their_size_and_a_zoom_of_a_tenth_is_seen():
+    folder = ROOT.parent / "shared" / "data" / "external"
+    files = sorted([*folder.glob("*.mkv"), *folder.glob("*.mp4")])
+    if not files:
+        pytest.skip("the images of other hospitals are not beside the repository (../shared/data/external)")
+    for file in files:
+        frames = open_clip(file).frames
+        number = np.arange(len(frames))
+        swinging = scaled(frames, 1 - 0.05 * (1 - np.cos(2 * np.pi * number / 25)))
+        assert size_change(frames, number) < MAX_SIZE_CHANGE < size_change(swinging, number), file.name
 
 
 LOOPS = {

@@ -325,18 +325,13 @@ def _check_local(ctx: click.Context, request: Request) -> None:
     check_cluster_options(ctx)
     for given in (*request.paths, *([request.out] if request.out else [])):
         if ":/" in str(given) and not given.exists():
-            raise click.UsageError(
-                f"{_as_given(given)} is a URL: --ray reads and writes object storage; give it too."
-            )
+            from lvef.distributed.storage import url_of
+
+            if url := url_of(given):
+                raise click.UsageError(f"{url} is a URL: --ray reads and writes object storage; give it too.")
     for given in request.paths:
-        if given.suffix.lower() in (".csv", ".parquet"):
+        if given.suffix.lower() in (".csv", ".parquet") and not given.is_dir():
             raise click.UsageError(f"{given} is a list of clips: --ray measures lists; give it too.")
-
-
-def _as_given(path: Path) -> str:
-    """A path or URL as it was typed: a `Path` made of a URL has lost one of its two slashes."""
-    scheme, _, rest = str(path).partition(":/")
-    return f"{scheme}://{rest.lstrip('/')}"
 
 
 def run_request(request: Request, options: MeasureOptions) -> int:

@@ -15,7 +15,6 @@ This file is a module of ``lvef.cli`` and the program of the second process, whi
 from __future__ import annotations
 
 import os
-import secrets
 import select
 import signal
 import subprocess
@@ -67,7 +66,7 @@ def watched(*, server: bool = False) -> Iterator[None]:
     # Not at the top: the second process runs this file without lvef.
     from lvef.core.workers import interrupts_blocked
 
-    mark = secrets.token_hex(16) if any(word.split("=")[0] == "--ray" for word in sys.argv) else ""
+    mark = os.urandom(16).hex() if any(word.split("=")[0] == "--ray" for word in sys.argv) else ""
     if mark:
         os.environ[MARK] = mark
     reading, writing = os.pipe()

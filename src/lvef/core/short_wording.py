@@ -45,7 +45,6 @@ SHORT_TEXT = {
     "doppler_region": "Doppler region in file",
     "doubtful_contours": "contours doubtful",
     "duplicate_frames": "frames shown twice",
-    "few_new_frames": "few new frames",
     "edit_list": "hidden frames left out",
     "ef_clamped": "EF limited to 0-100",
     "es_above_ed": "ES larger than ED",
@@ -56,6 +55,7 @@ SHORT_TEXT = {
     "first_page": "only the first page read",
     "frame_count": "wrong frame count in file",
     "frame_rates_differ": "frame rates differ",
+    "few_new_frames": "few new frames",
     "frame_size": "wrong frame size in file",
     "frames_by_hand": "frames chosen by hand",
     "freeze": "clip stands still",
@@ -143,8 +143,8 @@ SHORT_TEXT = {
     "walls_not_checked": "walls not checked",
     "weak_walls": "walls hardly visible",
     "wide_interval": "wide prediction interval",
-    "zoom_changes": "zoom changes",
     "wrong_suffix": "wrong file suffix",
+    "zoom_changes": "zoom changes",
 }
 """Code of a warning, a refusal or a failure -> at most 30 letters."""
 

@@ -30,8 +30,8 @@ REPEATED = "duplicate_frames"
 
 ZOOM, MAX_SIZE_CHANGE = "zoom_changes", 0.08
 """Code of the warning that the image changes its size, and the largest change without it (by
-`lvef.transforms.continuity.size_change`): 120 phantoms and animated stills at most .01, 12 cines at most .065, these cines
-with a zoom that swings by 10 % .094 and more."""
+`lvef.transforms.continuity.size_change`): 120 phantoms and animated stills at most .01, 10 cines of other hospitals at most
+.065, these with a zoom that swings by 10 % .094 and more (``tests/measure/test_continuity.py`` holds the latter two)."""
 
 FEW_NEW, MIN_NEW_HZ = "few_new_frames", 15.0
 """Code of the warning that so few frames a second show anything new that end-systole may be missed, and that rate."""
@@ -91,7 +91,7 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
     if len(best) < n:
         more = f"The longest continuous part was measured: {_range(best[0], best[-1])} of 0 to {n - 1}."
         notices = [replace(notices[0], text=f"{notices[0].text} {more}"), *notices[1:]]
-    change = size_change(clip.frames[best])
+    change = size_change(clip.frames, best)
     if change > MAX_SIZE_CHANGE and not by_hand:
         text = (
             f"The size of the image changes by {100 * change:.0f} % while it is recorded, as with a zoom or another depth: "

@@ -31,7 +31,7 @@ class Thresholds:
     caution_views_points: float = 25.0
     """Difference between the EFs of the A4C and the A2C of a biplane study at and above which a warning says that they
     disagree. By experts' masks of 79 CAMUS training patients the two differ by 7 points in the median, 24 at the 95th
-    percentile; as the model measures them by 18 there."""
+    percentile; as the model measures them by 18 there (``signs.csv`` of ``lvef weights calibrate``)."""
     min_traced_share: float = 0.6
     """Share of the frames on which a ventricle must be found."""
     caution_traced_share: float = 0.95

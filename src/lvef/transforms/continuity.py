@@ -306,7 +306,7 @@ def _copies(
     return copies
 
 
-def size_change(frames: FrameArray) -> float:
+def size_change(frames: FrameArray, recording: FrameNumbers) -> float:
     """By how much the size of what is lit changes over frames of one recording: the median of its width, height and area.
 
     A sector keeps its size; a zoom, or a depth that is changed by steps too small for a cut, changes all three. What happens
@@ -314,19 +314,20 @@ def size_change(frames: FrameArray) -> float:
 
     Args:
         frames: ``(n, height, width)`` uint8.
+        recording: Numbers of the frames that are looked at.
 
     Returns:
         Part of the median size between the 5th and the 95th percentile of up to `SIZE_FRAMES` frames; 0 for fewer than 3.
 
     Example:
         >>> square = np.pad(np.full((20, 20), 99, np.uint8), 20)
-        >>> size_change(np.stack([square] * 9))
+        >>> size_change(np.stack([square] * 9), np.arange(9))
         0.0
     """
-    picked = frames[np.linspace(0, len(frames) - 1, min(len(frames), SIZE_FRAMES)).astype(int)]
+    picked = recording[np.linspace(0, len(recording) - 1, min(len(recording), SIZE_FRAMES)).astype(int)]
     step = max(1, min(frames.shape[1:]) // SIZE_PX)
     sizes = [
-        _lit_sizes(cv2.blur(np.ascontiguousarray(frame[::step, ::step]), (5, 5)) > LIT) for frame in picked
+        _lit_sizes(cv2.blur(np.ascontiguousarray(frames[i, ::step, ::step]), (5, 5)) > LIT) for i in picked
     ]
     table = np.array([size for size in sizes if min(size) > 0], float).reshape(-1, 3)
     if len(table) < 3:
