@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -230,8 +231,10 @@ def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
     ) as command:
         grandchild = int(command.stdout.readline())
         try:
-            family = watchdog.ray_processes(command.pid, {})
-            assert grandchild in family and command.pid not in family and len(family) == 2
+            # Linux shows no command line for a moment after a program has been started, and while it ends.
+            family = wait_for(lambda: watchdog.ray_processes(command.pid, {}), lambda found: len(found) == 2)
+            assert grandchild in family and command.pid not in family
+            wait_for(lambda: last_words(command.pid), lambda words: "other" in words)
             command.kill()
             command.wait()
             # Nothing leads from the command to them any more.
@@ -243,6 +246,18 @@ def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
             assert watchdog.ray_processes(command.pid, {}, "own") == family
             watchdog._end_family(command.pid, {}, "own")
             assert watchdog.ray_processes(command.pid, family) == {}
-            assert [line.split()[-1] for line in session(command.pid).values()] == ["other"]
+            wait_for(lambda: last_words(command.pid), lambda words: words == ["other"])
         finally:
             end_all(command.pid)
+
+
+def wait_for(look, is_right, seconds=30):
+    until = time.monotonic() + seconds
+    while not is_right(found := look()):
+        assert time.monotonic() < until, found
+        time.sleep(0.01)
+    return found
+
+
+def last_words(leader):
+    return ["".join(line.split()[-1:]) for line in session(leader).values()]
