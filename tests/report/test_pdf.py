@@ -19,8 +19,9 @@ from pydicom.data import get_testdata_file
 from lvef.core.wording import DISCLAIMER
 from lvef.io.open import open_clip
 from lvef.measure.results import Result
-from lvef.report import pdf as drawing
+from lvef.report import layout
 from lvef.report.content import content_of
+from lvef.report.layout import wrap
 from lvef.report.outputs import report_html, report_pdf
 from lvef.report.pdf import HEIGHT_PT, MARGIN_PT, WIDTH_PT, PdfPage
 from tests.measure.made_up import beating
@@ -90,7 +91,7 @@ def test_no_text_lies_over_another_or_outside(name):
 
 
 def test_overlaps_would_be_noticed(monkeypatch):
-    monkeypatch.setattr(drawing, "_LEADING", 2.0)
+    monkeypatch.setattr(layout, "LEADING", 2.0)
     pdf_of.cache_clear()
     with pytest.raises(AssertionError):
         test_no_text_lies_over_another_or_outside("plain")
@@ -195,10 +196,10 @@ def test_it_needs_no_matplotlib(monkeypatch):
 )
 def test_wrapped_lines_fit_and_keep_all_letters(text):
     with PdfPage() as page:
-        lines = page.wrap(text, 120, 8)
+        lines = wrap(page, text, 120, 8)
         assert all(page.text_width(line, 8) <= 120.01 for line in lines)
-        assert "".join(lines).replace(" ", "") == page.drawable(text).replace(" ", "")
-        cut = page.wrap(text, 120, 8, most=2)
+        assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+        cut = wrap(page, text, 120, 8, most=2)
         assert len(cut) <= 2
         assert all(page.text_width(line, 8) <= 120.01 for line in cut)
     assert cut == lines if len(lines) <= 2 else cut[-1].endswith(" ...")

@@ -13,9 +13,10 @@ from lvef.core.records import CodedWarning, PixelSpacing
 from lvef.core.terms import Status
 from lvef.measure.results import Result
 from lvef.report.content import content_of
-from lvef.report.summary import COLUMN_X_PX, HEIGHT_PX, WIDTH_PX, summary_png
+from lvef.report.summary import COLUMN_X_PT, HEIGHT_PT, POINT_PX, WIDTH_PT, summary_png
 from tests.measure.made_up import beating, refused
 
+WIDTH_PX, HEIGHT_PX, COLUMN_X_PX = (round(POINT_PX * pt) for pt in (WIDTH_PT, HEIGHT_PT, COLUMN_X_PT))
 LONG = "The frame rate is missing in the file; 30 frames per second are assumed, and all times depend on it. "
 
 

@@ -222,7 +222,7 @@ FIELDS = (
         lines=quality_wording.quality_lines, shown=Shown.TERMINAL),
     Field("second_opinion", "EF of another model on the same clip; null where none was requested.",
         RECORD, column=38, value=lambda m: None if m.second_opinion is None else m.second_opinion.ef_percent,
-        required=False, lines=wording.second_opinion_lines, shown=Shown.TERMINAL | Shown.SUMMARY),
+        required=False, lines=wording.second_opinion_lines, shown=Shown.TERMINAL),
     Field("thresholds", "The thresholds of the decision that were used, by name.",
         {"type": "object", "additionalProperties": {"type": "number"}}, required=False),
     Field("notices", "Warnings.", RECORD),

@@ -52,7 +52,7 @@ class Lines(Protocol):
 
 
 class Canvas(Lines, Protocol):
-    """What a drawing needs of the medium that it is drawn on."""
+    """What a drawing of lines, areas and texts needs of the medium that it is drawn on."""
 
     def area(self, points: Points, colour: str, edge: str = "") -> None:
         """Fill a polygon; ``edge`` is the colour of a thin line around it."""
@@ -64,6 +64,16 @@ class Canvas(Lines, Protocol):
 
     def text_width(self, text: str, size: float, *, bold: bool = False) -> float:
         """Width of a text."""
+
+
+class Page(Canvas, Protocol):
+    """What a page with images needs of the medium that it is drawn on."""
+
+    def image(self, pixels: FrameArray, x: float, y: float, width: float, height: float) -> None:
+        """Draw a grey image over a rectangle."""
+
+    def shade(self, x: float, y: float, width: float, height: float) -> None:
+        """Darken a rectangle, as a ground for text on an image."""
 
 
 class SvgCanvas:
@@ -113,11 +123,12 @@ class PixelCanvas:
     """A canvas of pixels, anti-aliased: it is ``scale`` times as fine as the image that comes out.
 
     Args:
-        width: In pixels of the image.
-        height: In pixels of the image.
+        width: In units of the drawing.
+        height: In units of the drawing.
         background: A colour.
         palette: What the names of colours mean.
         scale: How much finer it is drawn.
+        unit: Pixels of the image for each unit of the drawing.
     """
 
     def __init__(
@@ -127,9 +138,11 @@ class PixelCanvas:
         background: str = "page",
         palette: Mapping[str, str] = LIGHT,
         scale: int = 2,
+        unit: float = 1.0,
     ) -> None:
-        self._palette, self._scale, self._size = palette, scale, (width, height)
-        self._pixels = np.empty((height * scale, width * scale, 3), np.uint8)
+        self._palette, self._scale = palette, scale * unit
+        self._size = round(width * unit), round(height * unit)
+        self._pixels = np.empty((self._size[1] * scale, self._size[0] * scale, 3), np.uint8)
         self._pixels[:] = self._rgb(background)
 
     def line(self, points: Points, stroke: Stroke) -> None:
@@ -164,7 +177,7 @@ class PixelCanvas:
         xy = self._fixed(np.asarray(points, dtype=np.float64))
         cv2.fillPoly(self._pixels, [xy], self._rgb(colour), cv2.LINE_AA, _SUBPIXEL_BITS)
         if edge:
-            thickness = max(1, self._scale - 1)
+            thickness = max(1, round(0.8 * self._scale - 0.8))
             cv2.polylines(self._pixels, [xy], True, self._rgb(edge), thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
 
     def text(
@@ -188,14 +201,14 @@ class PixelCanvas:
         return float(_font(bold, size * self._scale).getlength(text)) / self._scale
 
     def image(self, pixels: FrameArray, x: float, y: float, width: float, height: float) -> None:
-        """Draw a grey image over a rectangle."""
+        """See `Page`."""
         s = self._scale
         x0, y0, wide, tall = round(x * s), round(y * s), round(width * s), round(height * s)
         grey = cv2.resize(pixels, (wide, tall), interpolation=cv2.INTER_CUBIC)
         self._pixels[y0 : y0 + tall, x0 : x0 + wide] = grey[..., None]
 
     def shade(self, x: float, y: float, width: float, height: float) -> None:
-        """Darken a rectangle, as a ground for text on an image."""
+        """See `Page`."""
         s = self._scale
         part = self._pixels[round(y * s) : round((y + height) * s), round(x * s) : round((x + width) * s)]
         part[:] = (part * 0.4).astype(np.uint8)
