@@ -170,12 +170,12 @@ def test_what_is_missing_is_one_sentence(run, here, stills):
     cases = [
         (("nowhere",), "nowhere: no such folder"),
         (("bare",), "list of CAMUS validation patients is missing"),
-        ((stills, "--patients", "none.txt"), "none.txt cannot be read"),
+        ((stills, "--patients", "none.txt"), "none.txt: cannot be read"),
         ((stills, "--patients", "file"), "is empty"),
         ((stills, "--patients", "strange.txt"), "no CAMUS stills of the 1 patients"),
         ((stills, "--weights", "nothing"), "No model named nothing"),
         ((stills, "--weights", "camus-seg", "--weights", "camus-seg"), "are the same model"),
-        ((stills, "--runs", "bare"), "held-out.txt cannot be read"),
+        ((stills, "--runs", "bare"), "held-out.txt: cannot be read"),
         ((stills, "--precision", "f16"), "f16"),
         ((stills, "--out", "file/out"), "cannot be made"),
     ]

@@ -86,7 +86,7 @@ def test_deep_nesting(tmp_path, name):
         assert journal.entries == {}
         journal.close()
     else:
-        with pytest.raises(DataError, match=rf"{name} is not valid JSON"):
+        with pytest.raises(DataError, match=rf"{name}: is not valid JSON"):
             read_measurement(path)
 
 
@@ -162,7 +162,7 @@ def test_data_file_whose_name_is_too_long(tmp_path):
 def test_list_of_patients_that_is_no_text(tmp_path):
     (tmp_path / "database_split").mkdir()
     (tmp_path / "database_split" / "subgroup_testing.txt").write_bytes(b"patient0001\n\xff\xfe")
-    with pytest.raises(DataError, match=r"subgroup_testing\.txt: is no text"):
+    with pytest.raises(DataError, match=r"subgroup_testing\.txt: cannot be read \(it is not UTF-8\)"):
         read_split(tmp_path, "testing")
 
 

@@ -77,7 +77,7 @@ def test_coefficients_of_another_model_give_no_score_and_damaged_ones_are_refuse
     assert read_quality_scale(copy) is None
     assert "clips get no image-quality score" in caplog.text
     (folder / QUALITY_NAME).write_text("{", encoding="utf-8")
-    with pytest.raises(WeightsError, match=r"quality\.json: cannot be read"):
+    with pytest.raises(WeightsError, match=r"quality\.json: is not valid JSON"):
         read_quality_scale(copy)
 
 

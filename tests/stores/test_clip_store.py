@@ -114,7 +114,9 @@ def test_other_settings_and_other_folders_are_refused(tmp_path):
     with pytest.raises(DataError, match="give an empty or a new folder"):
         StoreWriter(tmp_path / "full", SETTINGS)
     (tmp_path / "s" / "store.json").write_text("[]")
-    with pytest.raises(DataError, match="output of another command or version"):
+    with pytest.raises(
+        DataError, match=r"store\.json: .* lvef-store/1 was expected; give an empty or a new folder"
+    ):
         StoreWriter(tmp_path / "s", SETTINGS)
     (tmp_path / "file").write_text("x")
     with pytest.raises(DataError, match="cannot be made or used"):

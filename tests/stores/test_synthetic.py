@@ -187,8 +187,8 @@ def test_folders_that_cannot_be_used(tmp_path):
         ("other", "holds other files"),
         ("file", "cannot be made or used"),
         ("file/below", "cannot be made or used"),
-        ("run", "output of another command"),
-        ("torn", "output of another command"),
+        ("run", "has the layout lvef-run/1, lvef-synthetic/1 was expected; give an empty"),
+        ("torn", "is not valid JSON .* give an empty or a new folder"),
     ):
         with pytest.raises(DataError, match=words) as error:
             synthesize(MadeUp(), tasks(1), tmp_path / name)

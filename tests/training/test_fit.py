@@ -372,9 +372,9 @@ def test_stores_that_do_not_fit(store, tmp_path):
         open_training_data(tiny_recipe(data={"weights": [1.0, 2.0]}), [store])
     with pytest.raises(DataError, match="none of its 3 clips has an EF"):
         open_training_data(tiny_recipe(), [write_store(tmp_path / "no-ef", 3, efs=[None] * 3)])
-    with pytest.raises(DataError, match="is not a store"):
+    with pytest.raises(DataError, match="a store was expected"):
         open_training_data(tiny_recipe(), [tmp_path / "nothing"])
-    with pytest.raises(DataError, match="is no folder of traced frames"):
+    with pytest.raises(DataError, match="a folder of traced frames was expected"):
         open_training_data(tiny_recipe(family="volume-trace"), [store])
     two = write_store(tmp_path / "two", 3, frames=9, kind="two-stream")
     with pytest.raises(ConfigError, match="small-video needs clips"):

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import ConfigError, os_reason
-from lvef.core.serialization import parse_toml
+from lvef.core.errors import ConfigError, LvefError, reading
+from lvef.core.serialization import parse_toml, read_json
 
 T = TypeVar("T")
 
@@ -64,6 +64,27 @@ def to_mapping(config: Any) -> dict[str, Any]:  # noqa: ANN401
     }
 
 
+def read_json_config(kind: type[T], path: Path, schema: str, remedy: str, error: type[LvefError]) -> T:
+    """A dataclass from a JSON file.
+
+    Args:
+        kind: A dataclass type with a field ``schema``.
+        path: The file.
+        schema: The layout that it must name.
+        remedy: End of messages.
+        error: Class of the errors.
+
+    Raises:
+        LvefError: It cannot be read, or does not fit ``kind``.
+    """
+    values = read_json(path, remedy, schema, error)
+    try:
+        return from_mapping(kind, values, str(path))
+    except ConfigError as wrong:
+        reason = str(wrong).removeprefix(f"{path}: ").rstrip(".")
+        raise error(f"{path}: cannot be used ({reason}); {remedy}.") from None
+
+
 def read_toml(kind: type[T], path: Path) -> T:
     """A dataclass from a TOML file.
 
@@ -84,10 +105,9 @@ def read_toml_values(path: Path, expected: str) -> dict[str, Any]:
         ConfigError: It is missing or is not TOML.
     """
     try:
-        return parse_toml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({os_reason(error)}); {expected} was expected.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        with reading(path, f"{expected} was expected", ConfigError):
+            return parse_toml(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML ({error}).") from None
 
 

@@ -187,6 +187,22 @@ def error_location(error: BaseException) -> str:
 
 
 @contextmanager
+def reading(path: object, remedy: str, kind: type[LvefError] = DataError) -> Iterator[None]:
+    """Raise what the system says of a file that is read in the block, or that it is no text, as an error of ours.
+
+    Args:
+        path: The file.
+        remedy: End of the sentence: what was expected, or what to do.
+        kind: Class of the error.
+    """
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8"
+        raise kind(f"{path}: cannot be read ({reason}); {remedy}.") from None
+
+
+@contextmanager
 def panics_become(error: Exception) -> Iterator[None]:
     """Raise an error in place of a panic of a Rust library (polars, calamine) in the block, which is no ``Exception``."""
     try:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import OutputError, os_reason
+from lvef.core.errors import DataError, LvefError, OutputError, os_reason, reading
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import parse_json
 
@@ -172,6 +172,18 @@ def file_stamp(paths: Sequence[Path | None]) -> str:
     except OSError:
         return ""
     return text if len(files) == len(given) else hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_sha256(
+    path: Path, remedy: str = "check the path and your rights", kind: type[LvefError] = DataError
+) -> str:
+    """SHA-256 of a file's content.
+
+    Raises:
+        LvefError: (of ``kind``, ending in ``remedy``) It cannot be read.
+    """
+    with reading(path, remedy, kind), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def settings_key(settings: Mapping[str, Any]) -> str:

@@ -11,7 +11,10 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from lvef.core.errors import DataError, LvefError, first_line, reading
 
 if TYPE_CHECKING:
     import numpy as np
@@ -64,6 +67,30 @@ def parse_json(text: str | bytes) -> Any:  # noqa: ANN401
         return json.loads(text)
     except RecursionError:
         raise ValueError("nested too deep") from None
+
+
+def read_json(path: Path, remedy: str, schema: str = "", kind: type[LvefError] = DataError) -> Any:  # noqa: ANN401
+    """The plain values of a JSON file.
+
+    Args:
+        path: The file.
+        remedy: End of messages: what was expected, or what to do.
+        schema: The layout that it must name; empty where it may be any.
+        kind: Class of the errors.
+
+    Raises:
+        LvefError: It cannot be read, is not JSON, or names another layout.
+    """
+    with reading(path, remedy, kind):
+        data = path.read_bytes()
+    try:
+        values = parse_json(data.decode("utf-8"))
+    except ValueError as error:
+        raise kind(f"{path}: is not valid JSON ({first_line(error)}); {remedy}.") from None
+    found = values.get("schema") if isinstance(values, dict) else None
+    if schema and found != schema:
+        raise kind(f"{path}: has the layout {found}, {schema} was expected; {remedy}.")
+    return values
 
 
 def parse_toml(text: str) -> dict[str, Any]:

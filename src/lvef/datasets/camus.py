@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lvef.core.errors import DataError
+from lvef.core.errors import DataError, reading
 from lvef.core.records import Clip, PixelSpacing
 from lvef.core.terms import Phase, View
 from lvef.io.isolation import read_labels, read_still
@@ -108,10 +108,8 @@ def read_split(root: Path, name: str) -> list[str]:
         raise DataError(
             f"{path}: the list of CAMUS {name} patients is missing; put the owner's database_split folder there."
         )
-    try:
+    with reading(path, "put the owner's database_split folder there"):
         return path.read_text(encoding="utf-8").split()
-    except UnicodeDecodeError:
-        raise DataError(f"{path}: is no text; put the owner's database_split folder there.") from None
 
 
 def read_names(path: Path) -> list[str]:
@@ -120,12 +118,8 @@ def read_names(path: Path) -> list[str]:
     Raises:
         DataError: The file cannot be read or is empty.
     """
-    try:
+    with reading(path, "a file with patient names, one a line, was expected"):
         names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError):
-        raise DataError(
-            f"{path} cannot be read; a file with patient names, one a line, was expected."
-        ) from None
     if not names:
         raise DataError(
             f"{path} is empty and holds no patient name; patient names, one a line, were expected."

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lvef.core.errors import DataError, first_line, os_reason, panics_become
+from lvef.core.errors import DataError, first_line, panics_become, reading
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.io.probe import FileHeader
 
@@ -302,10 +302,8 @@ def _parse_csv(path: Path, data: bytes, findings: Findings) -> pl.DataFrame:
 
 
 def _read_bytes(path: Path) -> bytes:
-    try:
+    with reading(path, "a CSV table was expected"):
         return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({os_reason(error)}); a CSV table was expected.") from None
 
 
 def _decoded(data: bytes) -> str:

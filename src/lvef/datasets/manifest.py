@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError, first_line, os_reason, panics_become
+from lvef.core.errors import DataError, first_line, panics_become, reading
 from lvef.core.records import FloatArray
 from lvef.core.terms import DatasetView, Phase, Sex, Split
 from lvef.io.atomic import write_bytes_atomic
@@ -174,10 +174,8 @@ def read_manifest(path: Path) -> pl.DataFrame:
         raise DataError(
             f"{path}: a manifest ends in {' or '.join(SUFFIXES)}; make one with lvef data import."
         )
-    try:
+    with reading(path, "a manifest was expected"):
         data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({os_reason(error)}); a manifest was expected.") from None
     with panics_become(DataError(f"{path}: is no {path.suffix[1:]} table or is damaged; import it again.")):
         try:
             if path.suffix.lower() == ".parquet":

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason
+from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason, reading
 from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.limits import MAX_FILE_BYTES
@@ -221,10 +221,8 @@ class ResultFolder:
             DataError: It cannot be read.
         """
         if self._local is not None:
-            try:
+            with reading(self._local / name, "check the disk"):
                 return (self._local / name).read_bytes()
-            except OSError as error:
-                raise DataError(f"{self._local / name} cannot be read ({os_reason(error)}).") from None
         system = filesystem(self._protocol)
         data: bytes = _tried(self.url, lambda: system.cat_file(f"{self._root}/{name}"))
         return data

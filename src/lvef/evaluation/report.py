@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import lvef
-from lvef.core.serialization import csv_cell, csv_text, parse_json, printable, to_json, to_plain
+from lvef.core.errors import DataError
+from lvef.core.serialization import csv_cell, csv_text, printable, read_json, to_json, to_plain
 from lvef.core.wording import DISCLAIMER
 from lvef.evaluation.metrics import NAN, MetricRow, MetricTable
 from lvef.evaluation.runner import CaseResult
@@ -406,10 +407,8 @@ def earlier_files(folder: Path, schema: str) -> set[str]:
         schema: Layout of the record; one of another kind is left alone.
     """
     try:
-        record = parse_json((folder / RUN_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return set()
-    if not isinstance(record, Mapping) or record.get("schema") != schema:
+        record = read_json(folder / RUN_NAME, "", schema)
+    except DataError:
         return set()
     # Names only: a record that was edited must not reach outside the folder.
     return {name for name in record.get("files", []) if isinstance(name, str) and Path(name).name == name}

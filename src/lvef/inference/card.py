@@ -9,9 +9,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from lvef.core.config import from_mapping
-from lvef.core.errors import ConfigError, DataError, WeightsError
-from lvef.core.serialization import parse_json
+from lvef.core.config import read_json_config
+from lvef.core.errors import DataError, WeightsError
 from lvef.core.terms import EF_KINDS, EF_TWO_STREAM, KINDS, RECOGNISED_VIEWS, SEGMENTATION, VIEW
 from lvef.transforms.spec import ClipSpec, InputSpec
 
@@ -27,6 +26,9 @@ network has met, and it reveals no others."""
 
 PARTS = TRAIN, VALIDATION, HELD_OUT = "train", "validation", "held_out"
 """Parts in that file: patients for training the model, for selecting its weights, and those held out."""
+
+REINSTALL = "install the weights again"
+"""What to do about a model's file that is damaged."""
 
 CARD_SCHEMA = "lvef-card/1"
 """Version of the layout below. Fields with a default may be added without a new one."""
@@ -165,22 +167,9 @@ def read_card(folder: Path) -> Card:
         WeightsError: There is no card, or it does not fit the layout.
     """
     path = folder / CARD_NAME
-    try:
-        values = parse_json(path.read_text(encoding="utf-8"))
-        card = from_mapping(Card, values, str(path))
-    except OSError as error:
-        raise WeightsError(
-            f"{path}: no card there ({error.strerror}); a folder with {MODEL_NAME} and {CARD_NAME} was expected."
-        ) from None
-    except ValueError as error:
-        raise WeightsError(f"{path}: not valid JSON ({error}); install the weights again.") from None
-    except ConfigError as error:
-        reason = str(error)
-        raise WeightsError(reason if reason.startswith(str(path)) else f"{path}: {reason}") from None
-    if card.schema != CARD_SCHEMA:
-        raise WeightsError(
-            f"{path}: layout {card.schema} found, {CARD_SCHEMA} expected; install weights that fit this lvef."
-        )
+    if not path.exists():
+        raise WeightsError(f"{path}: no card there; a folder with {MODEL_NAME} and {CARD_NAME} was expected.")
+    card = read_json_config(Card, path, CARD_SCHEMA, REINSTALL, WeightsError)
     defect = card_inconsistency(card)
     if defect:
         raise WeightsError(f"{path}: {defect}")

@@ -5,15 +5,15 @@ An entry point names a module with a ``FOLDER``: the folder that holds one subfo
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean, os_reason
+from lvef.core.errors import UnknownNameError, WeightsError, did_you_mean
+from lvef.core.journal import file_sha256
 from lvef.core.terms import EF_CLIP, EF_TWO_STREAM, MEASURING_KINDS, SEGMENTATION, VIEW
-from lvef.inference.card import CARD_NAME, MODEL_NAME, Card, read_card
+from lvef.inference.card import CARD_NAME, MODEL_NAME, REINSTALL, Card, read_card
 from lvef.inference.session import Port, Session, open_session
 from lvef.transforms.volume_tracing import N_LINES
 
@@ -121,16 +121,11 @@ def check_hash(entry: ModelEntry) -> None:
     Raises:
         WeightsError: It is not.
     """
-    try:
-        digest = hashlib.sha256(entry.model_path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise WeightsError(
-            f"{entry.model_path}: cannot be read ({os_reason(error)}); install the weights again."
-        ) from None
+    digest = file_sha256(entry.model_path, REINSTALL, WeightsError)
     if digest != entry.card.model_sha256:
         raise WeightsError(
             f"{entry.model_path}: SHA-256 {digest[:12]}... found, the card names {entry.card.model_sha256[:12]}...; "
-            "install the weights again."
+            f"{REINSTALL}."
         )
 
 

@@ -32,8 +32,8 @@ from lvef.core.errors import (
     RemoteError,
     VideoError,
     error_location,
-    os_reason,
     panics_become,
+    reading,
 )
 from lvef.core.records import Clip
 from lvef.core.workers import is_abandoned
@@ -106,7 +106,11 @@ def _cells_of_first_sheet(path: str | os.PathLike[str]) -> list[list[Any]]:
     source = os.fspath(path)
     damaged = DataError(f"{source}: is no xlsx file or is damaged; save it again.")
     try:
-        with panics_become(damaged), Path(path).open("rb") as file:
+        with (
+            reading(source, "an xlsx file was expected"),
+            panics_become(damaged),
+            Path(path).open("rb") as file,
+        ):
             if file.seek(0, os.SEEK_END) > WORKBOOK_BYTES:
                 raise DataError(
                     f"{source}: has more than {WORKBOOK_BYTES // 2**20} MiB; a table of labels was expected."
@@ -114,10 +118,6 @@ def _cells_of_first_sheet(path: str | os.PathLike[str]) -> list[list[Any]]:
             file.seek(0)
             sheet = python_calamine.CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
             rows: list[list[Any]] = sheet.to_python(skip_empty_area=False)
-    except OSError as error:
-        raise DataError(
-            f"{source}: cannot be read ({os_reason(error)}); an xlsx file was expected."
-        ) from None
     except python_calamine.CalamineError:
         raise damaged from None
     return rows

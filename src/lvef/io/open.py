@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lvef.core.errors import DataError, VideoError, os_reason
+from lvef.core.errors import DataError, VideoError, os_reason, reading
 from lvef.core.records import Clip, CodedWarning
 from lvef.io.formats import (
     CANDIDATE_SUFFIXES,
@@ -232,7 +232,7 @@ def _read_folder(folder: Path, source: str, limits: SizeLimits) -> Clip:
 
     files = _in_folder(folder)
     dicom = [path for path in files if _may_be_dicom(path)]
-    try:
+    with reading(source, "check the path and the disk"):
         if len(dicom) > 1:
             from lvef.io.dicom import read_instances, single_instances
 
@@ -243,10 +243,6 @@ def _read_folder(folder: Path, source: str, limits: SizeLimits) -> Clip:
         if len(stills) < 2:
             raise DataError(f"{source} is a folder: give a file in it.")
         return read_series(stills, source, limits)
-    except OSError as cause:
-        raise DataError(
-            f"{source} cannot be read ({os_reason(cause)}): check the path and the disk."
-        ) from None
 
 
 def _read(kind: FileFormat, source: str, limits: SizeLimits) -> Clip:

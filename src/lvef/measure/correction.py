@@ -18,6 +18,7 @@ import numpy as np
 
 from lvef.core.errors import DataError, GeometryError
 from lvef.core.records import Beat, CodedWarning, Correction, FloatArray, Measurement, aspect_of
+from lvef.core.serialization import read_json
 from lvef.core.terms import Status
 from lvef.core.wording import averaged_text
 from lvef.geometry.control_points import N_CONTROL_POINTS, tracing_of_control_points
@@ -28,7 +29,6 @@ from lvef.measure.options import MeasureOptions
 from lvef.measure.pair import view_warnings
 from lvef.measure.propagation import beats_of_curve, propagate
 from lvef.measure.results import Result, beat_of_frames, biplane_measurement, method_of_view, with_beat
-from lvef.measure.serializers import read_json
 
 SCHEMA = "lvef-correction/1"
 """Name and version of the layout of a correction on disk."""
@@ -324,7 +324,7 @@ def read_correction(path: Path) -> Any:  # noqa: ANN401
     with suppress(OSError):
         if path.stat().st_size > MAX_FILE_BYTES:
             raise DataError(f"{path} has more than {MAX_FILE_BYTES} bytes; a correction is much smaller.")
-    return read_json(path, "a correction saved from the page")
+    return read_json(path, "a correction saved from the page was expected")
 
 
 def _frames(machine: Measurement, edit: Edit) -> tuple[int, int]:

@@ -14,16 +14,16 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.config import from_mapping
-from lvef.core.errors import ConfigError, WeightsError
+from lvef.core.config import read_json_config
+from lvef.core.errors import WeightsError
 from lvef.core.records import Measurement
-from lvef.core.serialization import parse_json
 from lvef.core.terms import EF_KINDS, Status
 from lvef.geometry.categories import (
     HEART_FAILURE_MILDLY_REDUCED_FROM,
     HEART_FAILURE_PRESERVED_FROM,
     HeartFailureRange,
 )
+from lvef.inference.card import REINSTALL
 from lvef.stats.conformal import distribution, scaled
 
 INTERVAL_NAME = "interval.json"
@@ -139,17 +139,11 @@ def read_calibration(folder: Path) -> Calibration | None:
     path = folder / INTERVAL_NAME
     if not path.is_file():
         return None
-    try:
-        calibration = from_mapping(Calibration, parse_json(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, ConfigError) as error:
-        raise WeightsError(
-            f"{path}: cannot be used ({error}); install the weights again, or calibrate anew."
-        ) from None
+    remedy = f"{REINSTALL}, or calibrate anew"
+    calibration = read_json_config(Calibration, path, SCHEMA, remedy, WeightsError)
     sides = {len(values) for values in calibration.quantiles.values()} - {len(calibration.levels)}
-    if calibration.schema != SCHEMA or sides or set(calibration.methods) - set(calibration.quantiles):
-        raise WeightsError(
-            f"{path}: has another layout than {SCHEMA}; install the weights again, or calibrate anew."
-        )
+    if sides or set(calibration.methods) - set(calibration.quantiles):
+        raise WeightsError(f"{path}: has other quantiles than its levels and methods; {remedy}.")
     return calibration
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lvef.core.config import from_mapping
-from lvef.core.errors import ConfigError, WeightsError
-from lvef.core.serialization import parse_json
+from lvef.core.config import read_json_config
+from lvef.core.errors import WeightsError
+from lvef.inference.card import REINSTALL
 from lvef.inference.catalogue import ModelEntry
 
 LOG = logging.getLogger("lvef.measure")
@@ -99,14 +99,7 @@ def read_quality_scale(entry: ModelEntry) -> QualityScale | None:
     path = entry.folder / QUALITY_NAME
     if not path.is_file():
         return None
-    try:
-        scale = from_mapping(QualityScale, parse_json(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, ConfigError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error}); install the weights again.") from None
-    if scale.schema != QUALITY_SCHEMA:
-        raise WeightsError(
-            f"{path}: layout {scale.schema} found, {QUALITY_SCHEMA} expected; install weights that fit this lvef."
-        )
+    scale = read_json_config(QualityScale, path, QUALITY_SCHEMA, REINSTALL, WeightsError)
     if scale.model_sha256 != entry.card.model_sha256:
         LOG.warning(
             "%s lies beside a model that it was not made for: clips get no image-quality score.", QUALITY_NAME

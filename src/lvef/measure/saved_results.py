@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import DataError, LvefError, os_reason
+from lvef.core.errors import DataError, LvefError, reading
 from lvef.core.records import Clip, Measurement, VolumeCurve
 from lvef.core.terms import View
 from lvef.io.isolation import open_clip
@@ -80,13 +81,13 @@ def load_curve(path: Path) -> VolumeCurve:
     Raises:
         DataError: It cannot be read or is no such table.
     """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({os_reason(error)}); measure the file again.") from None
-    except (UnicodeDecodeError, csv.Error):
-        rows = []
+    rows: list[list[str]] = []
+    with (
+        reading(path, "measure the file again"),
+        suppress(csv.Error),
+        path.open(newline="", encoding="utf-8") as file,
+    ):
+        rows = list(csv.reader(file))
     header = rows[0] if rows else []
     units = {("volume_ml", "length_mm"): True, ("volume_relative", "length_px"): False}
     calibrated = units.get((header[2], header[3])) if len(header) >= 4 else None

@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 import numpy as np
 
 from lvef.core.config import fits
-from lvef.core.errors import DataError, os_reason
+from lvef.core.errors import DataError
 from lvef.core.fields import FIELDS
 from lvef.core.records import (
     Beat,
@@ -30,7 +30,7 @@ from lvef.core.records import (
     Tracing,
     geometry_of,
 )
-from lvef.core.serialization import csv_cell, csv_text, parse_json, to_json, to_plain
+from lvef.core.serialization import csv_cell, csv_text, read_json, to_json, to_plain
 from lvef.core.terms import Status, View
 
 SCHEMA = "lvef-measurement/2"
@@ -91,28 +91,8 @@ def read_measurement(path: Path) -> Measurement:
     Raises:
         DataError: The file cannot be read or is not of this layout.
     """
-    return measurement_from_values(
-        read_json(path, "a measurement.json", remedy=": measure the file again"), str(path)
-    )
-
-
-def read_json(path: Path, expected: str, *, remedy: str = "") -> Any:  # noqa: ANN401
-    """Read the plain values of a JSON file.
-
-    Args:
-        path: The file.
-        expected: What it should be, for messages.
-        remedy: End of the message where it is no JSON.
-
-    Raises:
-        DataError: The file cannot be read or is not JSON.
-    """
-    try:
-        return parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({os_reason(error)}); {expected} was expected.") from None
-    except ValueError:
-        raise DataError(f"{path} is not valid JSON; {expected} was expected{remedy}.") from None
+    remedy = "a measurement.json was expected: measure the file again"
+    return measurement_from_values(read_json(path, remedy), str(path))
 
 
 def measurement_from_values(values: Any, source: str) -> Measurement:  # noqa: ANN401

@@ -6,7 +6,6 @@ accepted here (``weights_only``); a file that names anything else is refused bef
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import WeightsError, os_reason
+from lvef.core.journal import file_sha256
 
 MOST_BYTES = 1 << 30
 """Largest file that is read: 1 GiB, seven times the largest checkpoint that is known here (deeplabv3_resnet50)."""
@@ -133,13 +133,7 @@ def load_pretrained(net: nn.Module, path: Path, name: str, *last: str) -> str:
         raise WeightsError(f"{path}: holds no layer of {name}; a state dict saved from it was expected.")
     own = {k: v for k, v in net.state_dict().items() if k.startswith(last)}
     load_into(net, state | own, path, name)
-    return digest_of(path)
-
-
-def digest_of(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file_sha256(path)
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from lvef.core.errors import ConfigError, WeightsError
-from lvef.models.checkpoint import digest_of, load_into, read_state
+from lvef.core.journal import file_sha256
+from lvef.models.checkpoint import load_into, read_state
 from lvef.models.export import OUTPUT_NAME, write_onnx
 from lvef.models.r2plus1d import ChannelScaling, R2Plus1dEf, ScaledGrey
 
@@ -278,7 +279,7 @@ def import_published(name: str, path: Path, model: Path, *, half: bool = False) 
     wanted = find_published(name)
     net = load_published(name, path)
     write_onnx(net, {"grey": wanted.shape}, wanted.output, model, half=half)
-    return digest_of(path), sum(p.numel() for p in net.parameters())
+    return file_sha256(path), sum(p.numel() for p in net.parameters())
 
 
 def _refuse_the_other(wanted: Published, state: Mapping[str, Tensor], path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lvef.core.errors import ConfigError, os_reason
+from lvef.core.errors import ConfigError, reading
 from lvef.io.limits import MAX_FRAMES
 from lvef.measure.options import MeasureOptions
 from lvef.measure.thresholds import Thresholds
@@ -145,9 +145,6 @@ def read_api_key_file(path: Path) -> str:
     Raises:
         ConfigError: It cannot be read or holds none.
     """
-    try:
+    with reading(path, "a file with an API key was expected", ConfigError):
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = os_reason(error) if isinstance(error, OSError) else "it is no text"
-        raise ConfigError(f"{path} cannot be read ({reason}); a file with an API key was expected.") from None
     return validate_api_key(text, str(path))

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import DataError, OutputError, QualityRefusal
-from lvef.core.journal import JOURNAL_NAME, Journal, short_hash
+from lvef.core.journal import JOURNAL_NAME, Journal, file_sha256, short_hash
 from lvef.core.runner import RUN_NAME, Progress, finishing, reason_of, run, run_record
 from lvef.core.serialization import csv_text
 from lvef.datasets.manifest import SUFFIXES as MANIFEST_SUFFIXES
@@ -28,7 +28,7 @@ from lvef.datasets.manifest import make_manifest, read_manifest, write_manifest
 from lvef.io.atomic import check_writable, make_folder, write_text_atomic
 from lvef.io.names import safe_file_name, unique_name
 from lvef.io.open import find_inputs
-from lvef.stores.deidentify import Format, Written, deidentify, sha256_of
+from lvef.stores.deidentify import Format, Written, deidentify
 from lvef.stores.folder import are_there, foreign_files, write_info
 
 KEPT_COLUMNS = (
@@ -362,7 +362,7 @@ def _work(task: _Task) -> Conversion:
     try:
         if source.path.is_dir():
             raise DataError(f"{source.path} is a folder that you may not read: ask for the right with chmod.")
-        sha = sha256_of(source.path)
+        sha = file_sha256(source.path)
         patient = source.patient or _patient_of(source)
         if sha == task.earlier_sha256:
             return Conversion(source, task.name, "kept", patient, sha256=sha)

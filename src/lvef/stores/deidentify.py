@@ -6,14 +6,13 @@ passed on. Where no sector is found, nothing is written at all.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError, QualityRefusal, os_reason
+from lvef.core.errors import QualityRefusal
 from lvef.core.records import Clip, FrameArray
 from lvef.datasets.manifest import timing_columns
 from lvef.io.atomic import make_folder, write_bytes_atomic
@@ -96,21 +95,6 @@ def deidentify(
         file, data = f"{name}.png", encode_image(frames[0], ".png")
     write_bytes_atomic(out / file, data)
     return Written((file,), (row | {"path": file},), tuple(notices))
-
-
-def sha256_of(path: Path) -> str:
-    """Hash of a file's content.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be read ({os_reason(error)}): check the path and your rights."
-        ) from None
 
 
 def _find_safe_sector(clip: Clip) -> Sector:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import ConfigError, DataError, os_reason
-from lvef.core.serialization import parse_json
+from lvef.core.errors import ConfigError, DataError
+from lvef.core.serialization import read_json
 from lvef.io.atomic import make_folder, write_text_atomic
 
 
@@ -35,16 +35,7 @@ def begin_folder(folder: Path, info_name: str, schema: str, settings: Mapping[st
             raise foreign_files(folder)
         write_info(path, {"schema": schema, "settings": dict(settings), "complete": False})
         return False
-    try:
-        earlier = parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({os_reason(error)}); give another folder.") from None
-    except ValueError:
-        earlier = None
-    if not isinstance(earlier, dict) or earlier.get("schema") != schema:
-        raise DataError(
-            f"{folder}: holds the output of another command or version; give an empty or a new folder."
-        )
+    earlier = read_json(path, "give an empty or a new folder", schema)
     before, now = earlier.get("settings") or {}, json.loads(json.dumps(dict(settings)))
     changes = [
         f"{key} {_value(before.get(key))}, now it is {_value(now.get(key))}"

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from lvef.core.config import from_mapping, to_mapping
-from lvef.core.errors import ConfigError, DataError
+from lvef.core.errors import ConfigError, DataError, reading
 from lvef.core.serialization import flatten
 from lvef.datasets.camus import CITATION, LICENCE, read_split
 from lvef.inference.card import INTENDED_USE, Card, Training, patients_sha256
@@ -180,12 +180,8 @@ def read_left_out(path: Path, known: Sequence[str]) -> list[str]:
     Raises:
         DataError: It cannot be read, or names someone who is not among the training patients.
     """
-    try:
+    with reading(path, "a patient's name on each line was expected"):
         names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"{path}: cannot be read ({error}); a patient's name on each line was expected."
-        ) from None
     if strangers := sorted(set(names) - set(known)):
         raise DataError(
             f"{path}: names {strangers[0]}, who is none of the {len(known)} training patients; take the line out."

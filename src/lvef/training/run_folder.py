@@ -30,9 +30,9 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.core.errors import ConfigError, DataError, os_reason
+from lvef.core.errors import ConfigError, DataError, os_reason, reading
 from lvef.core.locks import is_locked_elsewhere
-from lvef.core.serialization import csv_text, flatten, parse_json
+from lvef.core.serialization import csv_text, flatten, read_json
 from lvef.inference.card import PARTS, patients_sha256
 from lvef.io.atomic import write_text_atomic
 from lvef.training.cases import Partition
@@ -86,20 +86,14 @@ def prepare_folder(
         ConfigError: It was begun with other settings; they are named.
     """
     path = out / RUN_NAME
-    try:
+    with reading(out, "choose another --out"):
         if not path.exists():
             if any(entry.name != LOCK_NAME for entry in out.iterdir()):
                 raise DataError(
                     f"{out}: holds files but no {RUN_NAME}; choose an empty or a new folder with --out."
                 )
             return {}
-        earlier = parse_json(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
-    except ValueError:
-        earlier = None
-    if not isinstance(earlier, dict) or earlier.get("schema") != SCHEMA:
-        raise DataError(f"{path}: is not of the version {SCHEMA}; choose another --out.")
+    earlier: dict[str, Any] = read_json(path, "choose another --out", SCHEMA)
     if fresh:
         # Of several processes of one run the first has done it, and the others come later.
         if rank_zero_only.rank:

@@ -19,12 +19,12 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
+from lvef.core.journal import file_sha256
 from lvef.core.serialization import parse_json
 from lvef.core.terms import SEGMENTATION, Phase
 from lvef.datasets.camus import CamusStill, read_split, read_stills
 from lvef.inference.card import EVERY_FRAME, MODEL_NAME, Card
 from lvef.io.atomic import atomic_path, make_folder, write_text_atomic
-from lvef.models.checkpoint import digest_of
 from lvef.models.export import export_segmentation
 from lvef.models.mobilenet import BackboneSegmentation, backbone_state
 from lvef.models.segmentation import SegNet, SegNetConfig
@@ -267,7 +267,7 @@ def train_segmentation(
             path = options.out / BACKBONE_NAME
             with atomic_path(path) as temporary:
                 torch.save(backbone_state(net), temporary)
-            return path.name, facts | {"sha256": digest_of(path)}
+            return path.name, facts | {"sha256": file_sha256(path)}
         card = write_segmentation(net, recipe, used, minutes, options, options.out / recipe.name)
         return recipe.name, facts | {"model_sha256": card.model_sha256}
 

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 import torch
 
-from lvef.core.errors import ConfigError, DataError, os_reason, panics_become
+from lvef.core.errors import ConfigError, DataError, panics_become, reading
 from lvef.core.records import FloatArray, FrameArray
-from lvef.core.serialization import parse_json
+from lvef.core.serialization import read_json
 from lvef.stores.recipes import TwoStreamRecipe
 from lvef.stores.traced_frames import INFO_NAME, SCHEMA
 from lvef.training.cases import Case, Partition, count_by_split, read_cases, split_cases, split_fold
@@ -268,26 +268,18 @@ class TraceStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         path = folder / INFO_NAME
-        unreadable = DataError(
-            f"{folder}: is no folder of traced frames; make one with lvef data prepare volume-traces."
-        )
-        try:
-            self.info: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
-            with panics_become(unreadable):
-                index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
-        except (FileNotFoundError, NotADirectoryError, ValueError, pl.exceptions.PolarsError):
-            raise unreadable from None
-        except OSError as error:
+        remedy = "a folder of traced frames was expected: make one with lvef data prepare volume-traces"
+        self.info: dict[str, Any] = read_json(path, remedy, SCHEMA)
+        if not self.info.get("complete"):
             raise DataError(
-                f"{path}: cannot be read ({os_reason(error)}); check the disk and its permissions."
-            ) from None
-        if not isinstance(self.info, dict):
-            raise DataError(f"{path}: holds no object; prepare the traced frames again into a new folder.")
-        if self.info.get("schema") != SCHEMA or not self.info.get("complete"):
-            raise DataError(
-                f"{path}: says schema {self.info.get('schema')}, complete {self.info.get('complete')}; a finished {SCHEMA} "
-                "was expected: give the lvef data prepare command again."
+                f"{folder}: the preparation is incomplete; give the lvef data prepare command again."
             )
+        damaged = DataError(f"{folder / INDEX_NAME}: is damaged; {remedy}.")
+        try:
+            with panics_become(damaged), reading(folder / INDEX_NAME, remedy):
+                index = pl.read_parquet(io.BytesIO((folder / INDEX_NAME).read_bytes()))
+        except pl.exceptions.PolarsError:
+            raise damaged from None
         self.columns: dict[str, list[Any]] = {name: index[name].to_list() for name in index.columns}
         missing = [name for name in ("item", "picture", "lines_px") if name not in self.columns]
         if missing:
@@ -305,12 +297,8 @@ class TraceStore:
             DataError: Its file is missing, damaged or of another size.
         """
         path = self.folder / self.columns["picture"][number]
-        try:
+        with reading(path, "prepare the folder again"):
             data = np.frombuffer(path.read_bytes(), np.uint8)
-        except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({os_reason(error)}); prepare the folder again."
-            ) from None
         grey = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if len(data) else None
         if grey is None or grey.shape != (self.size, self.size):
             raise DataError(

@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 
-from lvef.core.errors import DataError, os_reason, panics_become
+from lvef.core.errors import DataError, panics_become, reading
 from lvef.core.records import FloatArray, FrameArray
-from lvef.core.serialization import parse_json
+from lvef.core.serialization import read_json
 from lvef.transforms.sampling import Sampling, mirrored, random_start_s, window
 
 SCHEMA = "lvef-store/1"
@@ -242,13 +242,12 @@ class ClipStore:
     def _map(self, shard: int) -> FrameArray:
         if shard not in self._maps:
             path = self.folder / shard_name(shard)
+            remedy = f"check the disk, or {_remedy(self.folder)}"
             try:
-                self._maps[shard] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
-            except (OSError, ValueError) as error:
-                reason = os_reason(error) if isinstance(error, OSError) else "it is empty"
-                raise DataError(
-                    f"{path}: cannot be read ({reason}); check the disk, or {_remedy(self.folder)}."
-                ) from None
+                with reading(path, remedy):
+                    self._maps[shard] = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+            except ValueError:
+                raise DataError(f"{path}: cannot be read (it is empty); {remedy}.") from None
         return self._maps[shard]
 
     def _check_lengths(self) -> None:
@@ -271,20 +270,8 @@ def read_info(folder: Path) -> dict[str, Any]:
         DataError: The folder is not a store of this version, or is incomplete.
     """
     path = folder / INFO_NAME
-    try:
-        info = parse_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise DataError(
-            f"{folder}: is not a store (no {INFO_NAME}); make one with lvef data prepare clips."
-        ) from None
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({os_reason(error)}); check the disk and its permissions."
-        ) from None
-    except ValueError:
-        info = None
-    if not isinstance(info, dict) or info.get("schema") != SCHEMA:
-        raise DataError(f"{path}: is not of the version {SCHEMA}; prepare the clips again into a new folder.")
+    remedy = "a store was expected: make one with lvef data prepare clips"
+    info: dict[str, Any] = read_json(path, remedy, SCHEMA)
     if not info.get("complete"):
         raise DataError(f"{folder}: the preparation is incomplete; {_remedy(folder)}.")
     return info

@@ -103,7 +103,7 @@ def test_runs_that_are_not_whole(collection, tmp_path):
         load_models(plan(collection, runs=(run,)))
     bare = tmp_path / "bare"
     bare.mkdir()
-    with pytest.raises(DataError, match=r"held-out\.txt cannot be read"):
+    with pytest.raises(DataError, match=r"held-out\.txt: cannot be read"):
         load_models(plan(collection, runs=(bare,)))
     (bare / "held-out.txt").write_text("patient0001\n")
     with pytest.raises(DataError, match="found: none"):

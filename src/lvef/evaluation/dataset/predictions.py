@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lvef.core.errors import DataError, GeometryError, LvefError, os_reason
+from lvef.core.errors import DataError, GeometryError, LvefError, reading
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase, Status
 from lvef.datasets.findings import Findings
@@ -109,13 +109,8 @@ def read_predictions(path: Path) -> dict[str, EfResult]:
     Raises:
         DataError: The file cannot be read, has no such columns, names an item twice, or holds what is no EF in percent.
     """
-    try:
+    with reading(path, f"a CSV with the columns {ITEM} and {EF} was expected"):
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        why = os_reason(error) if isinstance(error, OSError) else "it is not UTF-8"
-        raise DataError(
-            f"{path}: cannot be read ({why}); a CSV with the columns {ITEM} and {EF} was expected."
-        ) from None
     reader = csv.DictReader(io.StringIO(text))
     columns = reader.fieldnames or ()
     column = PREDICTED if PREDICTED in columns else EF

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError, os_reason
+from lvef.core.journal import file_sha256
 from lvef.core.serialization import to_plain
 from lvef.core.wording import DISCLAIMER, HEART_FAILURE_TEXT, REPORT_CLASS_TEXT
 from lvef.evaluation.exploration.explore import LABEL_WORDS, MEASURED, Column, Exploration, plural
@@ -106,7 +105,7 @@ def make_report(
             "schema": RUN_SCHEMA,
             "seconds": seconds,
             "settings": {"manifest": last_name(manifest), "examples": examples is not None},
-            "manifest_sha256": _digest(manifest),
+            "manifest_sha256": file_sha256(manifest, "run it again"),
             "examples": opened,
         },
     )
@@ -187,16 +186,6 @@ def _sections(found: Exploration, plots: dict[str, Plot], examples: Examples | N
 
 def _listed(words: Sequence[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
-def _digest(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(
-            f"{path} was read, but cannot be read again ({os_reason(error)}): run it again."
-        ) from None
 
 
 def summary_csv(found: Exploration) -> str:

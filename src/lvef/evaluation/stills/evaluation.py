@@ -13,7 +13,7 @@ import numpy as np
 
 from lvef.core.config import to_mapping
 from lvef.core.errors import ConfigError, DataError
-from lvef.core.serialization import parse_json
+from lvef.core.serialization import read_json
 from lvef.datasets.camus import read_names, read_split
 from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.report import listed
@@ -319,7 +319,7 @@ def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:
         DataError: The card cannot be written.
     """
     path = folder / CARD_NAME
-    card = parse_json(path.read_text(encoding="utf-8"))
+    card = read_json(path, "a model's card was expected")
     card["figures"] = [to_mapping(figure) for figure in figures]
     write_text_atomic(path, json.dumps(card, indent=2) + "\n")
 
