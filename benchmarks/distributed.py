@@ -2,8 +2,10 @@
 
 Each node has one worker, ports and processes of its own. Two nodes of one machine share its processors, so throughput is
 measured with work that waits, as for a file of slow storage, and takes no processor; handing out the work is measured alone.
+With ``--clips`` the nodes measure phantoms as well, as `lvef measure --ray` does. That needs a processor for each node that
+nothing else uses; two threads of one process without Ray show what the machine itself gives.
 
-    python -m benchmarks.distributed [--pieces 40] [--wait 0.5]
+    python -m benchmarks.distributed [--pieces 40] [--wait 0.5] [--clips 60]
 """
 
 from __future__ import annotations
@@ -13,14 +15,23 @@ import json
 import os
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Timer
 
 from benchmarks.ray_nodes import Nodes
 from lvef.core.runner import Pool, run
 from lvef.core.workers import ProcessPool, ThreadPool
+from lvef.distributed.archive import failed_clip, find_archive, measure_archive, measure_clip
 from lvef.distributed.pool import PoolOptions, RayPool, ray_pool
+from lvef.measure.batch import load_measurer
+from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import Measurer
+from lvef.stores.synthetic import synthesize
+from lvef.stores.synthetic_sources import ClipOptions, PhantomSource, phantom_tasks
 
 EMPTY = 300
 """Pieces of work that do nothing, for the cost of a piece."""
@@ -51,17 +62,73 @@ def cost_of_piece(pool: Pool | None, pieces: int) -> tuple[float, float]:
     return 1000 * seconds / pieces, 1000 * processor / pieces
 
 
-def pieces_a_second(pool: RayPool, workers: int, pieces: int, seconds: float) -> float:
-    """Throughput of work that waits, once all workers are ready."""
+def wait_for_workers(pool: RayPool, workers: int) -> None:
+    """Wait until so many workers are ready."""
     until = time.monotonic() + 300
     while pool.ready < workers and time.monotonic() < until:
         pool.wait([pool.submit(partial(nothing, 0))])
         time.sleep(0.2)
     assert pool.ready == workers, f"{pool.ready} of {workers} workers started"
+
+
+def pieces_a_second(pool: RayPool, workers: int, pieces: int, seconds: float) -> float:
+    """Throughput of work that waits, once all workers are ready."""
+    wait_for_workers(pool, workers)
     began = time.perf_counter()
     done = run(range(pieces), partial(wait, seconds), on_error=failed, pool=pool, ordered=False)
     assert [one.result for one in done] == list(range(pieces))
     return pieces / (time.perf_counter() - began)
+
+
+def clips_a_second(clips: Path, out: Path, load: Callable[[], Measurer], pool: RayPool) -> float:
+    """Throughput of `lvef measure --ray`, once all workers are ready, until the last row is written."""
+    found = find_archive([clips])
+    result = measure_archive(found, out, load, settings={}, pool=pool, job=str(pool.ready))
+    assert set(result.counts) <= {"ok", "refused"}, result.counts
+    return len(found) / result.seconds
+
+
+def measure_clips(number: int) -> Iterator[dict[str, object]]:
+    """Phantoms on one and two nodes, twice by turns, beside one and two processes without Ray."""
+    load = partial(load_measurer, MeasureOptions(precision="f32", backend="openvino", threads=1))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        synthesize(PhantomSource(ClipOptions()), phantom_tasks(number, 1, "test"), folder / "clips")
+        rates: dict[str, list[float]] = {}
+        for turn in range(2):
+            for workers in (1, 2):
+                rate = without_ray(folder / "clips", load, workers)
+                rates.setdefault(f"{workers} processes without Ray", []).append(rate)
+            with Nodes(processors=1) as nodes, ray_pool(PoolOptions(nodes.address), prepare=load) as pool:
+                for count in (1, 2):
+                    if count > 1:
+                        nodes.add(processors=1)
+                    wait_for_workers(pool, count)
+                    rate = clips_a_second(folder / "clips", folder / f"out{turn}", load, pool)
+                    rates.setdefault(f"{count} nodes", []).append(rate)
+    for what, values in rates.items():
+        yield {"what": f"clips a second, {what}", "value": max(values), "runs": values}
+    for what in ("nodes", "processes without Ray"):
+        efficiency = 100 * max(rates[f"2 {what}"]) / (2 * max(rates[f"1 {what}"]))
+        yield {"what": f"efficiency of 2 {what}, %", "value": efficiency}
+
+
+def without_ray(clips: Path, load: Callable[[], Measurer], workers: int) -> float:
+    """Throughput of as many processes, each with its model loaded."""
+    pool = ProcessPool(workers)
+    with pool:
+        run(range(2 * workers), partial(_load, load), on_error=failed, pool=pool, ordered=False)
+        found = find_archive([clips])
+        began = time.perf_counter()
+        done = run(found, partial(measure_clip, load), on_error=failed_clip, pool=pool, ordered=False)
+    assert {one.result.status for one in done} <= {"ok", "refused"}
+    return len(found) / (time.perf_counter() - began)
+
+
+def _load(load: Callable[[], Measurer], piece: int) -> int:
+    load()
+    time.sleep(1.0)
+    return piece
 
 
 def measure(pieces: int, seconds: float) -> Iterator[dict[str, object]]:
@@ -92,13 +159,15 @@ def main() -> None:
     )
     parser.add_argument("--pieces", type=int, default=40)
     parser.add_argument("--wait", type=float, default=0.5)
+    parser.add_argument("--clips", type=int, default=0, help="phantoms to measure; without, none")
     arguments = parser.parse_args()
     print(
         json.dumps(
             {"what": "load of this machine", "value": os.getloadavg()[0], "processors": os.cpu_count()}
         )
     )
-    for found in measure(arguments.pieces, arguments.wait):
+    parts = measure_clips(arguments.clips) if arguments.clips else ()
+    for found in chain(measure(arguments.pieces, arguments.wait), parts):
         print(json.dumps(found), flush=True)
 
 

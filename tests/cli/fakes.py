@@ -21,6 +21,7 @@ class FakeMeasurer:
         card = SimpleNamespace(name="fake", version="1", model_sha256="ab" * 32, licence="CC0-1.0")
         engine = SimpleNamespace(backend="openvino", precision="f32", device="Test CPU")
         self.predictor = SimpleNamespace(entry=SimpleNamespace(card=card), engine=engine, structures=())
+        self.beat_finder = self.second = self.view_model = self.calibration = self.quality_scale = None
         FakeMeasurer.made.append(self)
 
     def measure(self, path: Path):

@@ -36,7 +36,7 @@ def main(address: str, clips: str, out: str, seconds: str) -> None:
         result = measure_archive(
             find_archive([clips]),
             out,
-            OPTIONS,
+            partial(load_measurer, OPTIONS),
             settings={"of": "a test"},
             pool=pool,
             job="test",

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -86,10 +87,11 @@ def clips(storage, tmp_path_factory):
 
 def measured(clips, out, **more):
     from lvef.distributed.archive import measure_archive
+    from lvef.measure.batch import load_measurer
     from lvef.measure.options import MeasureOptions
 
-    options = MeasureOptions(precision="f32", threads=1)
-    return measure_archive(clips, out, options, settings={"of": "a test"}, pool=None, job="test", **more)
+    load = partial(load_measurer, MeasureOptions(precision="f32", threads=1))
+    return measure_archive(clips, out, load, settings={"of": "a test"}, pool=None, job="test", **more)
 
 
 def rows(out):

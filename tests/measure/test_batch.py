@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import shutil
 import threading
 import time
 from dataclasses import replace
@@ -14,13 +15,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from lvef.core.errors import DataError
+from lvef.core.errors import ConfigError, DataError
 from lvef.core.journal import file_key
 from lvef.core.records import Measurement
 from lvef.core.runner import Progress
 from lvef.core.terms import Status
-from lvef.measure.batch import BatchResult, Job, run_batch
+from lvef.inference.catalogue import find_model
+from lvef.measure.batch import (
+    BatchResult,
+    Job,
+    load_measurer,
+    measure_settings,
+    model_hashes,
+    pinned_options,
+    run_batch,
+)
 from lvef.measure.folder import folder_names
+from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import Measurer
 from lvef.measure.results import Outputs, Result
 from lvef.measure.serializers import read_measurement
 from lvef.report.outputs import write_outputs
@@ -498,3 +510,29 @@ def test_several_files_run_at_once(tmp_path):
     jobs = [Job((tmp_path / str(i),), measure) for i in range(3)]
     result = run_batch(jobs, None, write=write_outputs, settings={}, workers=3)
     assert result.exit_code == 3, "a barrier that nobody joins would have been a failure"
+
+
+def test_a_machine_with_other_models_is_refused(tmp_path):
+    here = Measurer(MeasureOptions(threads=1))
+    models = model_hashes(here)
+    assert load_measurer(pinned_options(here), models).options.backend == here.predictor.engine.backend
+
+    other = tmp_path / "camus-seg"
+    shutil.copytree(here.predictor.entry.folder, other)
+    (other / "interval.json").unlink()
+    there = MeasureOptions(threads=1, weights=str(other))
+    with pytest.raises(
+        ConfigError, match=r"another model .*camus-seg.* interval_key is missing there, [0-9a-f]{12} was"
+    ):
+        load_measurer(there, models)
+    with pytest.raises(ConfigError, match=r"view_sha256 is .* there, 000000000000 was expected"):
+        load_measurer(there, (("view_sha256", "0" * 64),))
+    assert load_measurer(there).calibration is None
+
+
+def test_settings_of_a_measurement_hold_the_hashes_of_all_its_models():
+    measurer = Measurer(MeasureOptions(threads=1, second_opinion="small-video"))
+    settings = measure_settings(measurer)
+    shas = {find_model(name).card.model_sha256 for name in ("camus-seg", "camus-view", "small-video")}
+    assert {settings[name] for name in ("weights_sha256", "view_sha256", "second_sha256")} == shas
+    assert settings["precision"] == measurer.predictor.engine.precision != "auto"

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import lvef
 from lvef.cli.cluster import SECTION, check_cluster_options, ray_options, ray_pool
 from lvef.cli.options import (
     FOLDER,
@@ -346,7 +345,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
     """
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import show_progress
-    from lvef.measure.batch import run_batch
+    from lvef.measure.batch import measure_settings, run_batch
     from lvef.measure.pipeline import Measurer
     from lvef.measure.results import Outputs
     from lvef.measure.serializers import MEASUREMENT_NAME, measurement_to_dict, read_measurement
@@ -373,7 +372,7 @@ def run_request(request: Request, options: MeasureOptions) -> int:
             jobs,
             request.out,
             write=write_outputs,
-            settings=_settings(options, measurer),
+            settings=measure_settings(measurer),
             workers=request.workers,
             resume=request.resume,
             outputs=Outputs(request.video, request.summary),
@@ -412,27 +411,27 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
 
     from lvef.cli.progress import show_progress
     from lvef.distributed.archive import find_archive, measure_archive
-    from lvef.measure.batch import load_measurer, pinned_options
+    from lvef.measure.batch import load_measurer, measure_settings, model_hashes, pinned_options
     from lvef.measure.pipeline import Measurer
 
     # As many threads as the cluster reserves processors for a worker: without a number each would take all of its node.
     measurer = Measurer(dataclasses.replace(options, threads=max(options.threads, 1)))
-    options = pinned_options(measurer)
+    load = partial(load_measurer, pinned_options(measurer), model_hashes(measurer))
     clips = find_archive(request.paths)
     pool = ray_pool(
         request.ray,
         request.worker_memory,
         workers=request.workers,
-        threads=options.threads,
+        threads=measurer.options.threads,
         limit_s=request.max_seconds,
-        prepare=partial(load_measurer, options),
+        prepare=load,
     )
     with show_progress() as progress, pool as workers:
         result = measure_archive(
             clips,
             request.out or DEFAULT_OUT,
-            options,
-            settings=_settings(options, measurer),
+            load,
+            settings=measure_settings(measurer),
             pool=workers,
             job=request.job,
             resume=request.resume,
@@ -447,29 +446,6 @@ def run_on_cluster(request: Request, options: MeasureOptions) -> int:
             f"Job {result.job}: {len(clips)} clips, {counts}{kept}, in {result.seconds:.1f} s; see {result.place}."
         )
     return result.exit_code
-
-
-def _settings(options: MeasureOptions, measurer: Measurer) -> dict[str, Any]:
-    """Everything that the results depend on, as plain values."""
-    card, engine = measurer.predictor.entry.card, measurer.predictor.engine
-    finder = getattr(measurer, "beat_finder", None)
-    beats = {} if finder is None else {"beats_sha256": finder.predictor.entry.card.model_sha256}
-    second = getattr(measurer, "second", None)
-    if second is not None:
-        beats["second_sha256"] = second.predictor.entry.card.model_sha256
-    return (
-        dataclasses.asdict(options)
-        | beats
-        | {
-            "lvef_version": lvef.__version__,
-            "weights": f"{card.name} {card.version}",
-            "weights_sha256": card.model_sha256,
-            "weights_licence": card.licence,
-            "backend": engine.backend,
-            "precision": engine.precision,
-            "device": engine.device,
-        }
-    )
 
 
 def _describe(result: JobResult) -> str:

@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -32,9 +32,9 @@ from lvef.distributed.storage import find_files as find_objects
 from lvef.io.formats import CANDIDATE_SUFFIXES
 from lvef.io.isolation import find_clips
 from lvef.io.open import find_inputs
-from lvef.measure.batch import failure_of_file, load_measurer
+from lvef.measure.batch import failure_of_file
 from lvef.measure.environment import describe_machine, package_versions
-from lvef.measure.options import MeasureOptions
+from lvef.measure.pipeline import Measurer
 from lvef.measure.serializers import measurement_json, result_row
 
 SHOW_S = 1.0
@@ -206,7 +206,7 @@ def find_archive(paths: Iterable[str | Path]) -> list[ArchiveClip]:
 def measure_archive(
     clips: Sequence[ArchiveClip],
     out: str | Path,
-    options: MeasureOptions,
+    load: Callable[[], Measurer],
     *,
     settings: Mapping[str, Any],
     pool: Pool | None,
@@ -221,8 +221,8 @@ def measure_archive(
     Args:
         clips: By `find_archive`.
         out: Folder of jobs, on this machine or in object storage.
-        options: Settings of the measurement, by `lvef.measure.batch.pinned_options`.
-        settings: Everything the results depend on, as `lvef.measure.batch.run_batch` has it.
+        load: Loads what measures, once in each process: `lvef.measure.batch.load_measurer` with its arguments.
+        settings: Everything the results depend on, by `lvef.measure.batch.measure_settings`.
         pool: Measures; None measures in this process.
         job: Its id; empty makes one of the settings.
         resume: Keep what earlier runs measured.
@@ -289,7 +289,7 @@ def measure_archive(
         with finishing(finish_job):
             run(
                 clips,
-                partial(measure_clip, options),
+                partial(measure_clip, load),
                 on_error=failed_clip,
                 earlier=lambda clip: _kept(table.held.get(clip.key)),
                 record=record,
@@ -302,9 +302,9 @@ def measure_archive(
     return result()
 
 
-def measure_clip(options: MeasureOptions, clip: ArchiveClip) -> ClipOutcome:
+def measure_clip(load: Callable[[], Measurer], clip: ArchiveClip) -> ClipOutcome:
     """Measure a clip, in a worker."""
-    measurer = load_measurer(options)
+    measurer = load()
     if not (url := url_of(clip.name)):
         measurement, _ = measurer.measure(local_path(clip.name))
         return outcome_of(measurement, clip.name)

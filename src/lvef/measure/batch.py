@@ -7,6 +7,7 @@ serves them all. The summary images are drawn one after the other.
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -15,13 +16,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import LvefError
-from lvef.core.journal import file_key, file_stamp
+import lvef
+from lvef.core.errors import ConfigError, LvefError
+from lvef.core.journal import file_key, file_stamp, settings_key
 from lvef.core.memory import is_out_of_memory
 from lvef.core.records import Measurement
 from lvef.core.runner import Finished, Progress, exit_code_of, finishing, reason_of, run, run_record
 from lvef.core.serialization import printable
 from lvef.core.terms import Status
+from lvef.core.wording import DIGEST_LETTERS
 from lvef.core.workers import TimeLimitExceeded, is_abandoned
 from lvef.inference.session import available_threads
 from lvef.measure.environment import describe_machine, package_versions
@@ -319,9 +322,54 @@ def _run_record(
 
 
 @cache
-def load_measurer(options: MeasureOptions) -> Measurer:
-    """The measurer of this process, loaded once for the same options."""
-    return Measurer(options)
+def load_measurer(options: MeasureOptions, models: tuple[tuple[str, str], ...] = ()) -> Measurer:
+    """The measurer of this process, loaded once for the same options.
+
+    Args:
+        options: Settings, by `pinned_options` where another machine chose them.
+        models: What `model_hashes` gives on that machine; empty for no comparison.
+
+    Raises:
+        ConfigError: This machine has other models.
+    """
+    measurer = Measurer(options)
+    found = dict(model_hashes(measurer))
+    for name, expected in models:
+        if found.get(name) != expected:
+            raise ConfigError(
+                f"{platform.node()} has another model {options.weights}, or other lvef-weights-camus: {name} is "
+                f"{found.get(name, 'missing')[:DIGEST_LETTERS]} there, {expected[:DIGEST_LETTERS]} was expected. Install "
+                "the same on every machine."
+            )
+    return measurer
+
+
+def model_hashes(measurer: Measurer) -> tuple[tuple[str, str], ...]:
+    """Names and hashes of the models and calibrations that a result depends on, of those that the measurer has."""
+    others = {"beats_sha256": measurer.beat_finder, "second_sha256": measurer.second}
+    hashes = {"weights_sha256": measurer.predictor.entry.card.model_sha256}
+    hashes |= {name: other.predictor.entry.card.model_sha256 for name, other in others.items() if other}
+    if measurer.view_model is not None:
+        hashes["view_sha256"] = measurer.view_model.sha256
+    for name, fitted in (("interval_key", measurer.calibration), ("quality_key", measurer.quality_scale)):
+        if fitted is not None:
+            hashes[name] = settings_key(asdict(fitted))
+    return tuple(hashes.items())
+
+
+def measure_settings(measurer: Measurer) -> dict[str, Any]:
+    """Everything that the results of a measurer depend on, as plain values."""
+    card, engine = measurer.predictor.entry.card, measurer.predictor.engine
+    return {
+        **asdict(measurer.options),
+        **dict(model_hashes(measurer)),
+        "lvef_version": lvef.__version__,
+        "weights": f"{card.name} {card.version}",
+        "weights_licence": card.licence,
+        "backend": engine.backend,
+        "precision": engine.precision,
+        "device": engine.device,
+    }
 
 
 def pinned_options(measurer: Measurer) -> MeasureOptions:

@@ -140,6 +140,7 @@ class ViewModel:
             raise WeightsError(
                 f"{entry.folder}: a model of the kind {entry.card.kind} found, {VIEW} was expected."
             )
+        self.sha256: str = entry.card.model_sha256
         self._spec = entry.card.input
         self._session = open_model(entry, backend=options.backend, precision="f32", threads=options.threads)
 

@@ -41,7 +41,7 @@ from lvef.geometry.volume_tracing import volume_tracing_of_tracing
 from lvef.inference.card import experimental_text
 from lvef.inference.catalogue import ModelEntry, find_model
 from lvef.measure import pipeline
-from lvef.measure.batch import load_measurer, pinned_options
+from lvef.measure.batch import load_measurer, model_hashes, pinned_options
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import FrameContext, Predictor
 from lvef.transforms.sector import find_sector
@@ -238,7 +238,7 @@ def measure_cases(network: Network, cases: Sequence[Case], runner: CaseRunner) -
     measurer = network.measurer
     work = partial(measure_case, measurer=measurer)
     if runner.sends_work and isinstance(measurer, pipeline.Measurer):
-        work = partial(_measure_there, pinned_options(measurer))
+        work = partial(_measure_there, pinned_options(measurer), model_hashes(measurer))
     return runner.run(
         cases,
         work,
@@ -266,9 +266,9 @@ def measure_case(case: Case, measurer: Measures) -> EfResult:
     return replace(result, lines_ed=ed, lines_es=es, aspect=clip.pixel_aspect)
 
 
-def _measure_there(options: MeasureOptions, case: Case) -> EfResult:
+def _measure_there(options: MeasureOptions, models: tuple[tuple[str, str], ...], case: Case) -> EfResult:
     """Measure one clip in a process that was sent the case alone."""
-    return measure_case(case, load_measurer(options))
+    return measure_case(case, load_measurer(options, models))
 
 
 def _trace_raw(
