@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,12 +27,13 @@ from threading import Timer
 from benchmarks.ray_nodes import Nodes
 from lvef.core.runner import Pool, run
 from lvef.core.workers import ProcessPool, ThreadPool
-from lvef.distributed.archive import failed_clip, find_archive, measure_archive, measure_clip
+from lvef.distributed.archive import find_archive, measure_archive, measure_clip
 from lvef.distributed.pool import PoolOptions, RayPool, ray_pool
 from lvef.measure.batch import load_measurer
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.stores.synthetic import synthesize
+from lvef.stores.synthetic_files import VIDEOS
 from lvef.stores.synthetic_sources import ClipOptions, PhantomSource, phantom_tasks
 
 EMPTY = 300
@@ -93,18 +96,19 @@ def measure_clips(number: int) -> Iterator[dict[str, object]]:
     load = partial(load_measurer, MeasureOptions(precision="f32", backend="openvino", threads=1))
     with TemporaryDirectory() as name:
         folder = Path(name)
-        synthesize(PhantomSource(ClipOptions()), phantom_tasks(number, 1, "test"), folder / "clips")
+        synthesize(PhantomSource(ClipOptions()), phantom_tasks(number, 1, "TEST"), folder / "made")
+        clips = folder / "made" / VIDEOS
         rates: dict[str, list[float]] = {}
         for turn in range(2):
             for workers in (1, 2):
-                rate = without_ray(folder / "clips", load, workers)
+                rate = without_ray(clips, load, workers)
                 rates.setdefault(f"{workers} processes without Ray", []).append(rate)
             with Nodes(processors=1) as nodes, ray_pool(PoolOptions(nodes.address), prepare=load) as pool:
                 for count in (1, 2):
                     if count > 1:
                         nodes.add(processors=1)
                     wait_for_workers(pool, count)
-                    rate = clips_a_second(folder / "clips", folder / f"out{turn}", load, pool)
+                    rate = clips_a_second(clips, folder / f"out{turn}", load, pool)
                     rates.setdefault(f"{count} nodes", []).append(rate)
     for what, values in rates.items():
         yield {"what": f"clips a second, {what}", "value": max(values), "runs": values}
@@ -115,20 +119,16 @@ def measure_clips(number: int) -> Iterator[dict[str, object]]:
 
 def without_ray(clips: Path, load: Callable[[], Measurer], workers: int) -> float:
     """Throughput of as many processes, each with its model loaded."""
-    pool = ProcessPool(workers)
-    with pool:
-        run(range(2 * workers), partial(_load, load), on_error=failed, pool=pool, ordered=False)
-        found = find_archive([clips])
+    found = find_archive([clips])
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=load) as pool:
+        # Long enough that each process gets one of them.
+        list(pool.map(partial(wait, 3.0), range(workers)))
         began = time.perf_counter()
-        done = run(found, partial(measure_clip, load), on_error=failed_clip, pool=pool, ordered=False)
-    assert {one.result.status for one in done} <= {"ok", "refused"}
-    return len(found) / (time.perf_counter() - began)
-
-
-def _load(load: Callable[[], Measurer], piece: int) -> int:
-    load()
-    time.sleep(1.0)
-    return piece
+        outcomes = list(pool.map(partial(measure_clip, load), found))
+        seconds = time.perf_counter() - began
+    assert {outcome.status for outcome in outcomes} <= {"ok", "refused"}
+    return len(found) / seconds
 
 
 def measure(pieces: int, seconds: float) -> Iterator[dict[str, object]]:
