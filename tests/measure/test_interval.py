@@ -125,6 +125,41 @@ def test_no_interval_of_a_method_that_was_not_calibrated(changes, method):
     assert method in _without(dataclasses.replace(_measured(), **changes))
 
 
+def test_a_study_has_the_mean_scale_of_its_views():
+    """Its interval lies between those that its views would give it; the more foreign view decides on the group."""
+    calibration = dataclasses.replace(
+        CALIBRATION,
+        methods=(*CALIBRATION.methods, i.BIPLANE),
+        quantiles={**CALIBRATION.quantiles, i.BIPLANE: CALIBRATION.quantiles[i.CLIP]},
+        above={"constant": 5.0, "odd_shapes": 4.0},
+    )
+    study = dataclasses.replace(_measured(), single_plane={"A4C": 50.0, "A2C": 50.0}, quality=None)
+    good, odd, foreign = _measured(), _measured(odd=0.5), _measured(distance=3.1)
+
+    def width(*views):
+        found = i.with_interval(study, calibration, views)
+        return found.ef_high_percent - found.ef_low_percent
+
+    assert width(good, good) == pytest.approx(
+        i.with_interval(good, CALIBRATION).ef_high_percent - i.with_interval(good, CALIBRATION).ef_low_percent
+    )
+    assert width(odd, odd) > width(good, good)
+    assert width(good, odd) == pytest.approx((width(good, good) + width(odd, odd)) / 2)
+    for views in ((good, foreign), (foreign, good)):
+        assert i.with_interval(study, calibration, views).ef_high_percent == 70.0, (
+            "quantiles of foreign images"
+        )
+
+
+def test_no_interval_of_a_study_where_a_view_lacks_a_sign():
+    study = dataclasses.replace(_measured(), single_plane={"A4C": 50.0, "A2C": 50.0})
+    calibration = dataclasses.replace(
+        CALIBRATION, methods=(i.BIPLANE,), quantiles={i.BIPLANE: CALIBRATION.quantiles[i.CLIP]}
+    )
+    views = (_measured(), dataclasses.replace(_measured(), quality=ImageQuality(None)))
+    assert "appearance distance" in i.with_interval(study, calibration, views).interval_note
+
+
 def test_no_interval_where_a_sign_is_not_known():
     assert "appearance distance" in _without(dataclasses.replace(_measured(), quality=ImageQuality(None)))
 

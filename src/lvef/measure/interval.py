@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -41,6 +42,9 @@ CONSTANT = "constant"
 FOREIGN = "foreign"
 """Group of images that are not like those of the calibration's patients. The others are grouped by method; each group has
 quantiles of its own."""
+
+FOREIGN_SIGNS = ("appearance_distance",)
+"""Signs that may make an image count as `FOREIGN`."""
 
 MIN_SCALE = 0.5
 """Least expected size of an error, in points: a scale of 0 would promise a value without error."""
@@ -199,6 +203,22 @@ def signs_of(measurement: Measurement) -> dict[str, float]:
     return {name: float(value) for name, value in found.items() if value is not None}
 
 
+def signs_of_views(views: Sequence[Measurement]) -> dict[str, float]:
+    """The signs of a biplane study: the mean over its views, of an image foreign to the calibration the larger one.
+
+    A scale is linear in the signs, so that of the study is the mean of its views' scales.
+
+    Args:
+        views: Both views; signs that one of them lacks are left out.
+    """
+    found = [signs_of(view) for view in views]
+    known = set.intersection(*map(set, found))
+    return {
+        name: (max if name in FOREIGN_SIGNS else fmean)(signs[name] for signs in found)
+        for name in sorted(known)
+    }
+
+
 def unlikeness(signs: Mapping[str, float], ranges: Mapping[str, Sequence[float]]) -> float:
     """How far parts lie outside the range that nine in ten of the calibration's patients have, 0 to 1.
 
@@ -262,20 +282,24 @@ def interval_of(
     )
 
 
-def with_interval(measurement: Measurement, calibration: Calibration | None) -> Measurement:
+def with_interval(
+    measurement: Measurement, calibration: Calibration | None, views: Sequence[Measurement] = ()
+) -> Measurement:
     """The measurement with its prediction interval and the probability of each range, or a note why there is none.
 
     Args:
         measurement: Any, with its provenance and image quality.
         calibration: Of the model in use, or None.
+        views: The views of a biplane study.
     """
     m = without_interval(measurement)
     if m.ef_percent is None:
         return m
-    note = _why_none(m, calibration)
+    signs = signs_of_views(views) if views else signs_of(m)
+    note = _why_none(m, calibration, signs)
     if note or calibration is None:
         return replace(m, interval_note=note)
-    found = interval_of(m.ef_percent, signs_of(m), calibration, method_of(m))
+    found = interval_of(m.ef_percent, signs, calibration, method_of(m))
     return replace(
         m,
         ef_low_percent=found.low,
@@ -297,7 +321,7 @@ def without_interval(measurement: Measurement, note: str = "") -> Measurement:
     )
 
 
-def _why_none(m: Measurement, calibration: Calibration | None) -> str:
+def _why_none(m: Measurement, calibration: Calibration | None, signs: Mapping[str, float]) -> str:
     made = m.provenance
     if m.correction is not None:
         return OF_MODEL_ONLY
@@ -311,7 +335,7 @@ def _why_none(m: Measurement, calibration: Calibration | None) -> str:
         return f"The calibration is valid for: {', '.join(calibration.methods)}; this measurement is of the kind: {method}."
     c = calibration
     needed = {*c.below, *c.above, *c.ranges, *c.foreign_from} - {CONSTANT, UNLIKE}
-    missing = needed - set(signs_of(m))
+    missing = needed - set(signs)
     if missing:
         return f"The calibration needs values that this measurement lacks: {', '.join(sorted(missing)).replace('_', ' ')}."
     return ""

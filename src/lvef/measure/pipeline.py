@@ -483,7 +483,8 @@ class Measurer:
             return measurement
         measurement = with_shortening_warning(measurement)
         views = {name: view for name, (view, _) in (single or {}).items()}
-        return with_decision(with_interval(measurement, self.calibration), self.options.thresholds, views)
+        measurement = with_interval(measurement, self.calibration, tuple(views.values()))
+        return with_decision(measurement, self.options.thresholds, views)
 
 
 @contextmanager

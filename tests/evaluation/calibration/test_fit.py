@@ -8,11 +8,20 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
-from lvef.evaluation.calibration.cases import ANIMATED, FIT, PHANTOMS, STILLS, TEST, SignsResult
+from lvef.evaluation.calibration.cases import (
+    ANIMATED,
+    ANIMATED_STUDIES,
+    FIT,
+    PHANTOM_STUDIES,
+    PHANTOMS,
+    STILLS,
+    TEST,
+    SignsResult,
+)
 from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
 from lvef.evaluation.calibration.run import COVER_CSV, RISK_PNG, SIGNS_CSV, calibrate, cover_metrics
-from lvef.measure.interval import CLIP, FOREIGN, Calibration
+from lvef.measure.interval import BIPLANE, CLIP, FOREIGN, Calibration
 from lvef.measure.interval import STILLS as STILLS_METHOD
 
 BLANK = Calibration(
@@ -25,14 +34,14 @@ SETTINGS = FitSettings(
 
 def _case(rng, source, number, part=FIT, method=CLIP) -> SignsResult:
     odd = float(rng.uniform(0, 1))
-    far = source == PHANTOMS
+    far = source in (PHANTOMS, PHANTOM_STUDIES)
     error = rng.normal(0, 3) * (1 + 2 * odd) + (10 if far else 0)
     ef = float(rng.uniform(25, 70))
     return SignsResult(
         item=f"{source} {number} {part} {rng.integers(2**40)}",
         status="ok",
         ef_percent=ef,
-        patient=f"{source if far else 'patient'} {number} {part if far else ''}",
+        patient=f"{PHANTOMS if far else 'patient'} {number} {part if far else ''}",
         source=source,
         view="A4C",
         part=part,
@@ -50,7 +59,13 @@ def rows():
     phantoms = [
         _case(rng, PHANTOMS, n, part) for part, many in ((FIT, 200), (TEST, 300)) for n in range(many)
     ]
-    return [*stills, *animated, *phantoms]
+    studies = [_case(rng, ANIMATED_STUDIES, n, method=BIPLANE) for n in range(60)]
+    studies += [
+        _case(rng, PHANTOM_STUDIES, n, part, BIPLANE)
+        for part, many in ((FIT, 200), (TEST, 300))
+        for n in range(many)
+    ]
+    return [*stills, *animated, *phantoms, *studies]
 
 
 def test_cover_holds_on_patients_and_phantoms_that_had_no_part(rows):
@@ -60,7 +75,12 @@ def test_cover_holds_on_patients_and_phantoms_that_had_no_part(rows):
     assert found["patients set aside, stills", "interval_cover"].value == pytest.approx(0.9, abs=0.05)
     # Of calibrations by 200 phantoms, cover varies by 2 % from one to the next, and as much by the test.
     assert found["phantoms of another seed", "interval_cover"].value == pytest.approx(0.9, abs=0.06)
-    for group in ("patients set aside, stills", "phantoms of another seed"):
+    assert found["biplane, phantoms of another seed", "interval_cover"].value == pytest.approx(0.9, abs=0.06)
+    for group in (
+        "patients set aside, stills",
+        "phantoms of another seed",
+        "biplane, phantoms of another seed",
+    ):
         width = found[group, "interval_width"]
         assert width.value < 1.5 * width.baseline
 
@@ -70,10 +90,21 @@ def test_signs_widen_and_the_bias_of_foreign_images_goes_to_one_side(rows):
     assert found.below["odd_shapes"] > 0
     assert found.above["odd_shapes"] > 0
     assert 1 < found.foreign_from["appearance_distance"] < 4
-    assert set(found.quantiles) == {CLIP, STILLS_METHOD, FOREIGN}
+    assert set(found.quantiles) == {CLIP, STILLS_METHOD, BIPLANE, FOREIGN}
     at = dict(zip(found.levels, found.quantiles[FOREIGN], strict=True))
     assert at[0.95] > 2 * -at[0.05]
     assert found.quantiles[FOREIGN] == sorted(found.quantiles[FOREIGN])
+
+
+def test_studies_change_nothing_for_clips_and_stills(rows):
+    whole = fit(rows, SETTINGS, BLANK)
+    worse = [
+        dataclasses.replace(r, reference_percent=r.ef_percent + 2 * r.error) if r.method == BIPLANE else r
+        for r in rows
+    ]
+    other = fit(worse, SETTINGS, BLANK)
+    assert other.quantiles.pop(BIPLANE) != whole.quantiles.pop(BIPLANE)
+    assert other == whole
 
 
 def test_phantoms_of_the_test_have_no_part_in_the_fit(rows):
@@ -99,11 +130,15 @@ def test_too_few_patients_are_an_error(rows):
 def test_report_has_every_case_and_group(rows, tmp_path):
     plan = CalibrationPlan("m", tmp_path, tmp_path / "run", CalibrationCounts())
     calibration, report = calibrate(plan, BLANK, rows, 1.0)
-    assert (calibration.patients, calibration.n) == (280, 420)
-    assert calibration.methods == (STILLS_METHOD, CLIP)
+    assert (calibration.patients, calibration.n) == (280, 680)
+    assert calibration.methods == (STILLS_METHOD, CLIP, BIPLANE)
     groups = [cover.group for cover in calibration.cover]
     assert groups[0] == "patients set aside, stills"
-    assert "phantoms of another seed" in groups
+    assert {
+        "phantoms of another seed",
+        "biplane, animated stills",
+        "biplane, phantoms of another seed",
+    } <= set(groups)
     assert report.csv[SIGNS_CSV].count("\n") == len(rows) + 1
     assert report.csv[COVER_CSV].count("\n") == len(groups) + 1
     assert report.plots[RISK_PNG].png[:4] == b"\x89PNG"

@@ -1,17 +1,20 @@
 """Cases for the calibration of the prediction interval, and what the model measures on each.
 
-The patients were held out of the training of the measuring model. The reference EF is that of
-the experts' contours of the same view (stills,
-animated stills) or of the phantom cut in the same plane. Four sources: pairs of stills of held-out patients, the same under
-perturbations, animated stills of the same patients, phantoms. Phantoms of another seed are for the test alone.
+The patients were held out of the training of the measuring model. The reference EF is that of the experts' contours of the
+same view (stills, animated stills) or of the phantom cut in the same plane. Four sources: pairs of stills of held-out
+patients, the same under perturbations, animated stills of the same patients, phantoms. Phantoms of another seed are for the
+test alone.
+
+Two further sources are biplane studies: the A4C and the A2C of an animated patient or of a phantom. Both views of a heart
+are made with the same EF, so that the reference is the mean of its views'.
 """
 
 from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +23,7 @@ import numpy as np
 
 from lvef.core.errors import DataError
 from lvef.core.journal import file_stamp
+from lvef.core.records import Measurement
 from lvef.core.terms import Status, View
 from lvef.datasets.camus import CamusStill, pair_of, read_stills
 from lvef.evaluation.metrics import NAN
@@ -29,18 +33,25 @@ from lvef.evaluation.stills.scores import expert_volume
 from lvef.evaluation.synthetic.evaluation import reference_beats
 from lvef.evaluation.synthetic.truth import TrueClip, read_dataset
 from lvef.geometry.ejection import ejection_fraction
-from lvef.measure.interval import method_of, signs_of
+from lvef.measure.interval import method_of, signs_of, signs_of_views
 from lvef.measure.pipeline import ClipResult
 from lvef.stores.synthetic import Source, Task, synthesize
 from lvef.stores.synthetic_sources import (
     AnimatedStillsSource,
+    ClipOptions,
     PhantomSource,
     animated_stills_tasks,
     phantom_tasks,
 )
 
 STILLS, PERTURBED, ANIMATED, PHANTOMS = SOURCES = "stills", "perturbed stills", "animated stills", "phantoms"
-"""Sources of cases."""
+"""Sources of cases of one view."""
+
+ANIMATED_STUDIES, PHANTOM_STUDIES = "animated stills, both views", "phantoms, both views"
+"""Sources of biplane studies."""
+
+VIEW_FOLDERS = ((View.A4C, ""), (View.A2C, "-a2c"))
+"""Views of synthetic clips, and what is added to the name of their folder."""
 
 FIT, TEST = "fit", "test"
 """What a case is for. Patients are for the fit, and tested in cross-validation over patients."""
@@ -52,20 +63,24 @@ class MeasuresStills(Measures, Protocol):
     def measure_pair(self, ed: Path, es: Path) -> ClipResult:
         """Measure an ED and an ES still."""
 
+    def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
+        """Measure both views."""
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A pair of stills or a synthetic clip.
+    """A pair of stills, a synthetic clip, or the two clips of a synthetic biplane study.
 
     Attributes:
         name: Unique.
         patient: Who is set aside as a whole.
-        source: One of `SOURCES`.
-        view: A4C or A2C.
+        source: One of `SOURCES`, or of the biplane studies.
+        view: A4C or A2C; of a study A4C.
         change: Name of the perturbation, or empty.
         part: `FIT` or `TEST`.
         root: Folder of CAMUS, for stills.
         clip: The clip with its truth, for synthetic ones.
+        second: The A2C of a study.
     """
 
     name: str
@@ -76,6 +91,7 @@ class Case:
     part: str = FIT
     root: Path | None = None
     clip: TrueClip | None = None
+    second: TrueClip | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,29 +138,57 @@ def still_cases(root: Path, patients: Sequence[str]) -> list[Case]:
     return cases
 
 
-def animated_cases(out: Path, root: Path, patients: Sequence[str], seed: int, workers: int) -> list[Case]:
-    """An animated pair of A4C stills a patient; made in ``out`` where it is not there yet."""
-    tasks = animated_stills_tasks(root, patients, 1, "TEST")
-    clips = _made(AnimatedStillsSource(root), tasks, out / f"animated-seed{seed}", seed, workers)
-    return [
-        Case(f"animated {clip.name}", str(clip.parameters["patient"]), ANIMATED, View.A4C, clip=clip)
-        for clip in clips
+def animated_cases(
+    out: Path, root: Path, patients: Sequence[str], seed: int, workers: int, *, studies: bool = False
+) -> list[Case]:
+    """An animated pair of A4C stills a patient, with ``studies`` also both views; made in ``out`` where not there yet."""
+    made = [
+        _made(
+            AnimatedStillsSource(root, ClipOptions(view=view)),
+            animated_stills_tasks(root, patients, 1, "TEST"),
+            out / f"animated-seed{seed}{suffix}",
+            seed,
+            workers,
+        )
+        for view, suffix in VIEW_FOLDERS[: 2 if studies else 1]
     ]
+    cases = [
+        Case(f"animated {name}", str(clip.parameters["patient"]), ANIMATED, View.A4C, clip=clip)
+        for name, clip in made[0].items()
+    ]
+    return cases + _studies(cases, ANIMATED_STUDIES, *made[1:])
 
 
-def phantom_cases(out: Path, clips: int, seed: int, part: str, workers: int) -> list[Case]:
-    """A4C phantoms of a seed; made in ``out`` where they are not there yet."""
-    found = _made(
-        PhantomSource(),
-        phantom_tasks(clips, seed, "TRAIN" if part == FIT else "TEST"),
-        out / f"phantoms-seed{seed}",
-        seed,
-        workers,
-    )
-    return [
-        Case(f"{clip.name} seed {seed}", f"{clip.name}-seed{seed}", PHANTOMS, View.A4C, part=part, clip=clip)
-        for clip in found
+def phantom_cases(
+    out: Path, clips: int, seed: int, part: str, workers: int, *, studies: bool = False
+) -> list[Case]:
+    """A4C phantoms of a seed, with ``studies`` also both views; made in ``out`` where they are not there yet."""
+    made = [
+        _made(
+            PhantomSource(ClipOptions(view=view)),
+            phantom_tasks(clips, seed, "TRAIN" if part == FIT else "TEST"),
+            out / f"phantoms-seed{seed}{suffix}",
+            seed,
+            workers,
+        )
+        for view, suffix in VIEW_FOLDERS[: 2 if studies else 1]
     ]
+    cases = [
+        Case(f"{name} seed {seed}", f"{name}-seed{seed}", PHANTOMS, View.A4C, part=part, clip=clip)
+        for name, clip in made[0].items()
+    ]
+    return cases + _studies(cases, PHANTOM_STUDIES, *made[1:])
+
+
+def _studies(cases: Sequence[Case], source: str, seconds: Mapping[str, TrueClip] | None = None) -> list[Case]:
+    """Biplane studies of the cases whose heart is there in the second view as well."""
+    found = []
+    for case in cases:
+        assert case.clip is not None
+        second = (seconds or {}).get(case.clip.name)
+        if second is not None:
+            found.append(replace(case, name=f"{case.name}, both views", source=source, second=second))
+    return found
 
 
 def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
@@ -159,14 +203,16 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
         stills = pair_of(read_stills(case.root, [case.patient]), case.patient, case.view)
         reference = ejection_fraction(*(expert_volume(still) for still in stills))
         m, _ = _measure_stills(case, stills, measurer)
-    else:
+    elif case.second is None:
         m, _ = measurer.measure(case.clip.video)
+    else:
+        m, views = measurer.measure_biplane(case.clip.video, case.second.video)
     if m.status is Status.FAILED:
         raise DataError(m.reason)
+    measured = [m] if case.second is None else [view for view, _ in views.values()]
     if case.clip is not None:
-        times = np.zeros(0) if m.curve is None else m.curve.times_s
-        beats, _ = reference_beats(case.clip, m, times)
-        reference = float(np.mean([beat.plane_ef_percent for beat in beats])) if beats else NAN
+        clips = (case.clip, case.second)[: len(measured)]
+        reference = float(np.mean([_true_ef(*pair) for pair in zip(clips, measured, strict=True)]))
     parts = {} if m.quality is None else m.quality.parts
     return SignsResult(
         item=case.name,
@@ -181,16 +227,25 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
         part=case.part,
         reference_percent=reference,
         method=method_of(m),
-        signs=signs_of(m),
+        signs=signs_of(m) if case.second is None else signs_of_views(measured),
         parts={name: float(value) for name, value in parts.items() if value is not None},
         warnings=tuple(notice.code for notice in m.notices),
     )
 
 
+def _true_ef(clip: TrueClip | None, m: Measurement) -> float:
+    """Mean EF of the true beats that a measurement is compared with; NaN where there is none."""
+    assert clip is not None
+    times = np.zeros(0) if m.curve is None else m.curve.times_s
+    beats, _ = reference_beats(clip, m, times)
+    return float(np.mean([beat.plane_ef_percent for beat in beats])) if beats else NAN
+
+
 def stamp(case: Case) -> str:
     """Changes when a file of the case does; empty where one is missing."""
     if case.clip is not None:
-        return file_stamp([case.clip.video, case.clip.curve])
+        clips = [case.clip] if case.second is None else [case.clip, case.second]
+        return file_stamp([path for clip in clips for path in (clip.video, clip.curve)])
     assert case.root is not None
     return f"{case.root.resolve()}:{case.change}"
 
@@ -210,7 +265,11 @@ def _measure_stills(case: Case, stills: Sequence[CamusStill], measurer: Measures
         return measurer.measure_pair(*paths)
 
 
-def _made(source: Source, tasks: Sequence[Task], folder: Path, seed: int, workers: int) -> Iterator[TrueClip]:
+def _made(
+    source: Source, tasks: Sequence[Task], folder: Path, seed: int, workers: int
+) -> dict[str, TrueClip]:
+    """Clips by name, those that can be evaluated."""
     synthesize(source, tasks, folder, seed=seed, workers=workers)
     wanted = {task.name for task in tasks}
-    return (clip for clip in read_dataset(folder) if clip.name in wanted and clip.beats and not clip.error)
+    found = (clip for clip in read_dataset(folder) if clip.name in wanted)
+    return {clip.name: clip for clip in found if clip.beats and not clip.error}

@@ -5,7 +5,8 @@
 2. *Quantiles.* Errors in units of their scale; by method of measurement, because stills come with their phases and clips do
    not. Stills: pairs of stills as they are. Clips: animated stills and phantoms, because no clips of patients with reference
    contours are to be had; phantoms stand for images of other origin. Every patient and every phantom weighs the same.
-   Foreign images, where a sign identifies them, have quantiles of their own, from all sources.
+   Foreign images, where a sign identifies them, have quantiles of their own, from all sources of one view. Biplane studies:
+   both views of animated stills and of phantoms, in units of the mean of the views' scales; they have no part in the scale.
 3. *Cross-validation* over patients gives each patient an interval by a calibration without that patient.
 """
 
@@ -19,11 +20,22 @@ from scipy.optimize import nnls
 
 from lvef.core.errors import DataError
 from lvef.core.records import FloatArray
-from lvef.evaluation.calibration.cases import ANIMATED, FIT, PHANTOMS, SOURCES, STILLS, TEST, SignsResult
-from lvef.measure.interval import CLIP as CLIP_METHOD
+from lvef.evaluation.calibration.cases import (
+    ANIMATED,
+    ANIMATED_STUDIES,
+    FIT,
+    PHANTOM_STUDIES,
+    PHANTOMS,
+    SOURCES,
+    STILLS,
+    TEST,
+    SignsResult,
+)
 from lvef.measure.interval import (
+    BIPLANE,
     CONSTANT,
     FOREIGN,
+    FOREIGN_SIGNS,
     MIN_SCALE,
     UNLIKE,
     Calibration,
@@ -33,10 +45,15 @@ from lvef.measure.interval import (
     scale_of,
     unlikeness,
 )
+from lvef.measure.interval import CLIP as CLIP_METHOD
 from lvef.measure.interval import STILLS as STILLS_METHOD
 from lvef.stats.conformal import normalised, patient_weights, signed_quantile
 
-SOURCES_OF = {STILLS_METHOD: (STILLS,), CLIP_METHOD: (ANIMATED, PHANTOMS)}
+SOURCES_OF = {
+    STILLS_METHOD: (STILLS,),
+    CLIP_METHOD: (ANIMATED, PHANTOMS),
+    BIPLANE: (ANIMATED_STUDIES, PHANTOM_STUDIES),
+}
 """Sources that the quantiles of a method come from."""
 
 LEVELS = (0.03, 0.05, *(round(0.1 * k, 1) for k in range(1, 10)), 0.95, 0.97)
@@ -100,7 +117,7 @@ class FitSettings:
     below: tuple[str, ...] = ("high_ef", *EITHER_SIDE)
     above: tuple[str, ...] = ("low_ef", "bright_border", *EITHER_SIDE)
     ranges: tuple[str, ...] = RANGE_PARTS
-    foreign: tuple[str, ...] = ("appearance_distance",)
+    foreign: tuple[str, ...] = FOREIGN_SIGNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +189,11 @@ def fit(rows: Sequence[SignsResult], settings: FitSettings, blank: Calibration) 
         method: _quantiles(method, used, [k for k, r in enumerate(used) if r.source in sources], scores)
         for method, sources in SOURCES_OF.items()
     }
-    foreign = [place for place, r in enumerate(used) if group_of(r.signs, foreign_from, "") == FOREIGN]
+    foreign = [
+        place
+        for place, r in enumerate(used)
+        if r.source in SOURCES and group_of(r.signs, foreign_from, "") == FOREIGN
+    ]
     if len({used[place].patient for place in foreign}) >= MIN_PATIENTS:
         quantiles[FOREIGN] = _quantiles(FOREIGN, used, foreign, scores)
     return replace(

@@ -18,8 +18,10 @@ from lvef.core.serialization import csv_text
 from lvef.datasets.camus import read_names
 from lvef.evaluation.calibration.cases import (
     ANIMATED,
+    ANIMATED_STUDIES,
     FIT,
     PERTURBED,
+    PHANTOM_STUDIES,
     PHANTOMS,
     STILLS,
     TEST,
@@ -50,7 +52,7 @@ from lvef.stats.conformal import cover, oracle_width
 SCHEMA = "lvef-calibration/1"
 """Layout of the run's record."""
 
-REFERENCE = "EF of the same view: experts' contours, of phantoms the true contour"
+REFERENCE = "EF of the same view or study: experts' contours, of phantoms the true contour"
 """What intervals are compared with."""
 
 SIGNS_CSV, COVER_CSV, RISK_PNG = "signs.csv", "cover.csv", "risk_coverage.png"
@@ -88,7 +90,7 @@ class CoverGroup:
 
 def is_tested(r: SignsResult) -> bool:
     """Whether its interval is of a calibration in which neither it nor anything of its making had a part."""
-    return r.source != PHANTOMS or r.part == TEST
+    return r.source not in (PHANTOMS, PHANTOM_STUDIES) or r.part == TEST
 
 
 BANDS = dict(zip(HeartFailureRange, ("EF <= 40", "EF 41-49", "EF >= 50"), strict=True))
@@ -103,6 +105,8 @@ GROUPS = (
     CoverGroup("animated stills", ANIMATED),
     CoverGroup(_PHANTOMS, PHANTOMS),
     *(CoverGroup(f"{_PHANTOMS}, {words}", PHANTOMS, band=str(band)) for band, words in BANDS.items()),
+    CoverGroup("biplane, animated stills", ANIMATED_STUDIES),
+    CoverGroup("biplane, phantoms of another seed", PHANTOM_STUDIES),
     CoverGroup("perturbed stills", PERTURBED),
     *(CoverGroup(f"perturbed stills, {change}", PERTURBED, change=change) for change in PERTURBATIONS),
 )
@@ -285,7 +289,7 @@ def make_cases(plan: CalibrationPlan, out: Path, workers: int) -> list[Case]:
     stills = [c for c in still_cases(plan.data, patients) if c.source != PERTURBED or c.patient in perturbed]
     return [
         *stills,
-        *animated_cases(out, plan.data, patients[: counts.animated], ANIMATED_SEED, workers),
+        *animated_cases(out, plan.data, patients[: counts.animated], ANIMATED_SEED, workers, studies=True),
         *(
             case
             for number in range(FIT_SEEDS + 1)
@@ -295,6 +299,7 @@ def make_cases(plan: CalibrationPlan, out: Path, workers: int) -> list[Case]:
                 counts.phantom_seed + number,
                 FIT if number < FIT_SEEDS else TEST,
                 workers,
+                studies=True,
             )
         ),
     ]
@@ -390,5 +395,6 @@ def _data_text(results: Sequence[SignsResult], plan: CalibrationPlan) -> str:
         f"A4C and A2C stills of {stills} CAMUS patients held out of the measuring model's training, "
         f"{c.perturbed} of them also "
         f"perturbed; {animated} animated A4C stills; {FIT_SEEDS * c.phantoms} A4C phantoms, seeds {c.phantom_seed} to "
-        f"{c.phantom_seed + FIT_SEEDS - 1}. Reference: EF of the same view, by the experts' contours or the true contour."
+        f"{c.phantom_seed + FIT_SEEDS - 1}; for biplane studies both views of the animated stills and phantoms. Reference: "
+        "EF of the same view or study, by the experts' contours or the true contour."
     )
