@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,9 +12,11 @@ from lvef.core.errors import QualityRefusal, WeightsError
 from lvef.core.records import Measurement
 from lvef.core.terms import RECOGNISED_VIEWS, Status, View, ViewSource
 from lvef.inference.catalogue import list_models, measuring_models
+from lvef.io.open import open_clip
 from lvef.measure.options import MeasureOptions
 from lvef.measure.pipeline import Measurer
 from lvef.measure.predictors import load_predictor
+from lvef.measure.quality import check_sector
 from lvef.measure.results import RefusalWithCurve
 from lvef.measure.view import (
     FrameViews,
@@ -26,6 +29,7 @@ from lvef.measure.view import (
 )
 from lvef.synthesis.phantom.render import sample_phantom
 from lvef.transforms.sector import find_sector
+from tests.house import ROOT
 from tests.measure.made_up import beating
 
 NAME = "clip.avi"
@@ -134,6 +138,74 @@ def test_a_refusal_carries_what_the_image_shows():
     assert base.quality.parts["appearance_distance"] == pytest.approx(1.7)
 
 
+@cache
+def phantom(view: View = View.A4C):
+    """A clip of ten frames over three seconds whose view nobody states."""
+    clip = sample_phantom(view).clip
+    return replace(clip, frames=clip.frames[::15], times_s=clip.times_s[::15], view=View.UNKNOWN)
+
+
+class Turnable:
+    """Apical with one probability as the image is, with others when it is turned."""
+
+    def __init__(self, upright: float, left: float, right: float) -> None:
+        self.of = {0: upright, 1: left, 3: right}
+        self.seen: list[int] = []
+
+    def look(self, clip, sector, frames=None, quarter_turns=0):
+        self.seen.append(quarter_turns)
+        return look((View.A4C, self.of[quarter_turns]))
+
+
+def cropped(clip, share=0.2):
+    """The clip without so much of each side that its sector has no narrow end."""
+    box = find_sector(clip).box
+    dy, dx = round(share * box.height), round(share * box.width)
+    return replace(clip, frames=clip.frames[:, box.y0 + dy : box.y1 - dy, box.x0 + dx : box.x1 - dx])
+
+
+@pytest.mark.parametrize("stated", [View.UNKNOWN, View.A4C])
+@pytest.mark.parametrize("better", [1, 3])
+def test_what_is_apical_only_when_turned_is_refused_as_turned_whatever_is_stated(stated, better):
+    clip = cropped(phantom())
+    sector = find_sector(clip)
+    assert sector.apex_side == ""
+    model = Turnable(0.05, *((0.9, 0.1) if better == 1 else (0.1, 0.9)))
+    with pytest.raises(QualityRefusal, match=r"when it is turned by 90 degrees .*Rotate the file") as met:
+        view_of(model, [(clip, sector)], NAME, MeasureOptions(view=stated))
+    assert met.value.code == "turned"
+
+
+def test_frames_are_shown_turned_only_where_the_clip_is_refused_and_the_sector_does_not_say():
+    part = cropped(phantom())
+    for clip, upright, seen in ((phantom(), 0.05, [0]), (part, 0.05, [0, 1, 3]), (part, 0.5, [0])):
+        model = Turnable(upright, 0.5, 0.5)
+        try:
+            view_of(model, [(clip, find_sector(clip))], NAME, MeasureOptions())
+        except QualityRefusal as refusal:
+            assert refusal.code == "not_apical"
+        assert model.seen == seen
+
+
+@pytest.mark.parametrize("view", [View.A4C, View.A2C])
+@pytest.mark.parametrize("share", [0.0, 0.06, 0.18])
+def test_of_a_phantom_however_cropped_all_that_is_turned_is_refused_and_nothing_else(view, share):
+    clip = cropped(phantom(view), share)
+    model = load_view_model(MeasureOptions())
+    for mirrored in (False, True):
+        for turns in range(4):
+            frames = np.rot90(clip.frames[..., ::-1] if mirrored else clip.frames, turns, axes=(1, 2))
+            turned = replace(clip, frames=np.ascontiguousarray(frames))
+            sector = find_sector(turned)
+            try:
+                check_sector(NAME, sector)
+                view_of(model, [(turned, sector)], NAME, MeasureOptions())
+                code = ""
+            except QualityRefusal as refusal:
+                code = refusal.code
+            assert code == ("turned" if turns % 2 else ""), (mirrored, turns)
+
+
 @pytest.mark.parametrize("view", [View.A4C, View.A2C])
 def test_phantoms_are_apical_for_the_installed_model(view):
     clip = replace(sample_phantom(view).clip, view=View.UNKNOWN)
@@ -155,3 +227,36 @@ def test_the_view_model_is_listed_and_cannot_be_asked_to_measure():
     assert "camus-view" not in {entry.name for entry in measuring_models()}
     with pytest.raises(WeightsError, match=r"camus-view is of the kind view and measures no EF; .*camus-seg"):
         load_predictor(MeasureOptions(weights="camus-view"))
+
+
+@pytest.mark.realdata
+def test_no_upright_image_of_patients_is_called_turned_and_those_that_are_turned_are():
+    folder = ROOT.parent / "shared" / "data"
+    files = [
+        *sorted((folder / "external").glob("*.*")),
+        *sorted((folder / "camus" / "database_nifti").glob("*/*_4CH_E?.nii.gz"))[::12],
+        *sorted((folder / "camus" / "a2c_192").glob("*_E?.png"))[::12],
+    ]
+    if not files:
+        pytest.skip("the images of patients are not beside the repository (../shared/data)")
+    model, n_turned, missed = load_view_model(MeasureOptions()), 0, []
+    for file in files:
+        if file.suffix == ".md":
+            continue
+        clip = replace(open_clip(file), view=View.UNKNOWN)
+        clip = replace(clip, frames=clip.frames[::4], times_s=clip.times_s[::4], chroma=None)
+        for share in (0.0, 0.1):
+            part = cropped(clip, share)
+            for turns in range(2):
+                turned = replace(part, frames=np.ascontiguousarray(np.rot90(part.frames, turns, axes=(1, 2))))
+                sector, code = find_sector(turned), ""
+                try:
+                    check_sector(NAME, sector)
+                    view_of(model, [(turned, sector)], NAME, MeasureOptions())
+                except QualityRefusal as refusal:
+                    code = refusal.code
+                assert turns or code != "turned", (file.name, share)
+                n_turned += turns
+                if turns and code != "turned":
+                    missed.append((file.name, share, code))
+    assert len(missed) <= 0.01 * n_turned, missed

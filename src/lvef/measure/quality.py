@@ -37,6 +37,9 @@ MIN_FRAMES = 5
 MIN_DURATION_S = 0.2
 """Shorter than any systole (0.25 s at 150 beats a minute)."""
 
+TURNED = "turned"
+"""Code of the refusal of images that are turned by 90 degrees."""
+
 COLOUR_LEVEL = 40
 """Departure from the clip's own tint, in grey levels, above which a pixel counts as coloured."""
 
@@ -137,7 +140,7 @@ def check_sector(source: str, sector: Sector) -> tuple[CodedWarning, ...]:
     if side in ("left", "right"):
         way = "clockwise" if side == "left" else "counter-clockwise"
         raise QualityRefusal(
-            "turned",
+            TURNED,
             f"{source}: the probe is at the {side} of the image; it was expected at the top. Rotate the file by 90 "
             f"degrees {way}.",
         )
