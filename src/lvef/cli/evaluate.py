@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -36,6 +36,9 @@ STILLS_SPLITS = ("validation", "training", "testing")
 MANIFEST_SPLITS = ("test", "val", "train", "all")
 """Splits of a manifest; the first is the default."""
 
+ENGINE = ("backend", "precision", "threads")
+"""Options of measuring that evaluations have."""
+
 MAX_OVERLAYS = 40
 """Cases that a contact sheet can hold."""
 
@@ -53,12 +56,17 @@ def _common_options(weights: str) -> Callable[[F], F]:
             help=f"Installed model, or a folder with model.onnx and card.json{weights}.  "
             f"[default: {MeasureOptions.weights}]",
         ),
-        options_from(MeasureOptions, only=("backend", "precision", "threads")),
+        options_from(MeasureOptions, only=ENGINE),
         out_option("Folder for page, tables and plots."),
         json_option("Print the summary as JSON instead of a table."),
         verbosity_options("Say on stderr what is done with each case."),
         seed_option("Seed of the bootstrap."),
     )
+
+
+def _engine(values: Mapping[str, Any]) -> MeasureOptions:
+    """Runtime, precision and threads of a command's values."""
+    return MeasureOptions(**{name: values[name] for name in ENGINE})
 
 
 def _refuse_former(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -123,26 +131,13 @@ Exit code: 0 done, 1 something failed, 2 usage error."""
 )
 @_common_options("; give it again for each further model")
 @click.pass_context
-def stills(
-    ctx: click.Context,
-    /,
-    data: Path,
-    split: str | None,
-    patients: Path | None,
-    runs: tuple[Path, ...],
-    robustness: bool,
-    write_card: bool,
-    weights: tuple[str, ...],
-    out: Path | None,
-    as_json: bool,
-    seed: int,
-    **engine: Any,  # noqa: ANN401
-) -> None:
+def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: bool, **values: Any) -> None:  # noqa: ANN401
     """Evaluate on stills with expert masks: overlap, distances, EF.
 
     DATA is the folder of the dataset CAMUS, with database_nifti and database_split in it.
     """
-    options = build(MeasureOptions, engine)
+    options, weights, runs = _engine(values), values["weights"], values["runs"]
+    split, patients = values["split"], values["patients"]
     if split and patients:
         raise click.UsageError("Give either --split or --patients.")
     if runs and weights:
@@ -169,7 +164,7 @@ def stills(
 
     options = replace(options, precision="f32") if write_card else options
     names = weights or (MeasureOptions.weights,)
-    plan = Plan(data, split or STILLS_SPLITS[0], patients, names, runs, robustness, seed, options)
+    plan = build(Plan, values | {"split": split or STILLS_SPLITS[0], "weights": names, "options": options})
     models = load_models(plan)
     if write_card:
         predictor = models.models[0].predictor
@@ -217,7 +212,7 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 )
 @click.option(
     "--losses",
-    "loss_runs",
+    "runs",
     type=PATH,
     multiple=True,
     help="Folder of a training run whose loss curves are shown.",
@@ -233,29 +228,12 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 @ray_options
 @_common_options("; give it again for each further model")
 @click.pass_context
-def dataset(
-    ctx: click.Context,
-    /,
-    ray: str | None,
-    worker_memory: float,
-    workers: int,
-    manifest: Path,
-    split: str | None,
-    predictions: tuple[Path, ...],
-    train_cards: tuple[Path, ...],
-    loss_runs: tuple[Path, ...],
-    overlays: int,
-    weights: tuple[str, ...],
-    out: Path | None,
-    as_json: bool,
-    seed: int,
-    **engine: Any,  # noqa: ANN401
-) -> None:
+def dataset(ctx: click.Context, /, out: Path | None, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Evaluate on the clips of a dataset: EF against the dataset's.
 
     MANIFEST is made by lvef data import or lvef synthesize.
     """
-    options = build(MeasureOptions, engine)
+    options, ray = _engine(values), values["ray"]
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report
     from lvef.evaluation.dataset.analysis import analyse
@@ -267,26 +245,24 @@ def dataset(
     if ray is not None:
         # Without a number each worker would take all processors of its node.
         options = replace(options, threads=max(options.threads, 1))
-    plan = Plan(
-        manifest,
-        split or MANIFEST_SPLITS[0],
-        weights or (() if predictions else (options.weights,)),
-        predictions,
-        train_cards,
-        loss_runs,
-        overlays if out is not None else 0,
-        seed,
-        options,
-    )
+    changed = {
+        "split": values["split"] or MANIFEST_SPLITS[0],
+        "weights": values["weights"] or (() if values["predictions"] else (options.weights,)),
+        "overlays": values["overlays"] if out is not None else 0,
+        "options": options,
+    }
+    plan = build(Plan, values | changed)
     inputs = load_inputs(plan)
-    cluster = ray_pool(ray, worker_memory, workers=workers, threads=options.threads)
+    cluster = ray_pool(ray, values["worker_memory"], workers=values["workers"], threads=options.threads)
     with (
         cluster as pool,
         show_progress() as progress,
         CaseRunner(out, progress=progress, pool=pool) as runner,
     ):
         evaluation = evaluate_dataset(inputs, runner)
-    report = make_report(analyse(evaluation, inputs.tracings, seed), inputs, plan, with_files=out is not None)
+    report = make_report(
+        analyse(evaluation, inputs.tracings, plan.seed), inputs, plan, with_files=out is not None
+    )
     show_report(report, out, as_json=as_json)
     ctx.exit(evaluation.exit_code)
 
@@ -302,21 +278,12 @@ Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
 @click.argument("folder", type=PATH)
 @_common_options("; one only")
 @click.pass_context
-def synthetic(
-    ctx: click.Context,
-    /,
-    folder: Path,
-    weights: tuple[str, ...],
-    out: Path | None,
-    as_json: bool,
-    seed: int,
-    **engine: Any,  # noqa: ANN401
-) -> None:
+def synthetic(ctx: click.Context, /, folder: Path, out: Path | None, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Evaluate on clips with known truth: EF, beats, timing, contours.
 
     FOLDER is made by lvef synthesize.
     """
-    options = build(MeasureOptions, engine)
+    options, weights = _engine(values), values["weights"]
     if len(weights) > 1:
         raise click.UsageError("Give one --weights: evaluate each model into a folder of its own.")
     from lvef.cli.progress import show_progress
@@ -331,7 +298,7 @@ def synthetic(
     clips = read_dataset(folder)
     measurer = pipeline.Measurer(options)
     used = used_weights(measurer.predictor, len(clips))
-    settings = SyntheticSettings(folder, options, seed)
+    settings = SyntheticSettings(folder, options, values["seed"])
     with show_progress() as progress, CaseRunner(out, progress=progress) as runner:
         evaluation = evaluate_clips(settings, measurer, runner, weights=used, clips=clips)
     report = make_report(evaluation, with_plots=out is not None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -211,17 +212,19 @@ def options_from(
     ranges: Mapping[str, click.ParamType[Any]] = MappingProxyType({}),
     bare: Mapping[str, str] = MappingProxyType({}),
     metavars: Mapping[str, str] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[F], F]:
-    """Decorate a command with one option a field, in the order of the fields.
+    """Decorate a command with one option a field that has a default, in the order of the fields.
 
     Args:
         kind: A dataclass whose fields are str, int, float, bool, a `StrEnum` or a dataclass (a TOML file), or one of these
-            or None; others need a range, and a tuple becomes an option that may be given several times.
+            `Path` or None; others need a range, and a tuple becomes an option that may be given several times.
         only: Fields that get an option; None for all.
         aliases: Further option names, by field.
         ranges: What a field may be, where its type is too general.
         bare: Value of an option that is given without one, by field; the others need a value.
         metavars: What help shows in place of the type, by field.
+        names: Names of options that have another name than their field.
     """
 
     def decorate(command: F) -> F:
@@ -229,7 +232,7 @@ def options_from(
         # click lists options in the reverse order of their decoration.
         for field in reversed(dataclasses.fields(kind)):
             name, default = field.name, field.default
-            if only is not None and name not in only:
+            if default is dataclasses.MISSING or (only is not None and name not in only):
                 continue
             settings: dict[str, Any] = {"type": ranges[name]} if name in ranges else _kind(hints[name])
             settings |= {"multiple": True} if default == () else {"default": default}
@@ -240,8 +243,10 @@ def options_from(
             if name in NAMES_OF_MODELS:
                 settings["shell_complete"] = complete_models
             shown = bool(default) and default != "unknown" and not dataclasses.is_dataclass(default)
-            names = [f"--{name.replace('_', '-')}", *aliases.get(name, ()), name]
-            command = click.option(*names, help=docs.get(name, ""), show_default=shown, **settings)(command)
+            named = names.get(name, f"--{name.replace('_', '-')}")
+            command = click.option(
+                named, *aliases.get(name, ()), name, help=docs.get(name, ""), show_default=shown, **settings
+            )(command)
         return command
 
     return decorate
@@ -259,12 +264,13 @@ def build(kind: type[T], values: Mapping[str, Any]) -> T:
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """The docstring under each field of a dataclass, on one line."""
-    import textwrap
-
-    tree = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(tree, ast.ClassDef)
-    docs = {}
+    """The docstring under each field of a dataclass, and of those that it extends, on one line."""
+    # Of the whole module: to find the lines of a class takes ten times as long.
+    module = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
+    [tree] = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name == kind.__name__]
+    docs: dict[str, str] = {}
+    for base in filter(dataclasses.is_dataclass, kind.__bases__):
+        docs |= field_docs(base)
     for before, after in zip(tree.body, tree.body[1:], strict=False):
         if (
             isinstance(before, ast.AnnAssign)
@@ -322,6 +328,8 @@ def _param_type(hint: Any) -> click.ParamType[Any]:  # noqa: ANN401
     inner = _inner(hint)
     if dataclasses.is_dataclass(inner):
         return TomlType(inner)
+    if issubclass(inner, Path):
+        return PATH
     if issubclass(inner, tuple):
         return _Numbers(len(typing.get_args(_without_none(hint))))
     if issubclass(inner, StrEnum):

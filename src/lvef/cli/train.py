@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from lvef.cli.options import (
     is_quiet,
     is_verbose,
     note,
+    out_option,
 )
 from lvef.cli.train_options import (
     EXIT_CODES,
@@ -44,6 +45,53 @@ DEFAULT_FOLDS = 5
 """Folds of ``--fold`` without ``--folds``."""
 
 
+@dataclass(frozen=True)
+class TrainArguments(SharedArguments):
+    """Values of the options of ``lvef train``."""
+
+    folds: int | None = None
+    """Cross-validation by patient with so many folds; with --fold, how many folds there are."""
+    fold: int | None = None
+    """Hold out this fold only, counted from 0. [folds: 5]"""
+    start: Path | None = None
+    """Segmentation: run whose weights are the first ones; the same fold must be held out."""
+    animated: Path | None = None
+    """Segmentation, view: file of animated stills; if missing, it is made by --workers processes. [default: in --out]"""
+    average: tuple[Path, ...] = ()
+    """Segmentation: train nothing, and write the mean of the weights of these runs; give it again for each run."""
+    teachers: tuple[Path, ...] = ()
+    """Segmentation: run whose probabilities are learned beside the labels, on the same images; give it again for each run,
+    and their mean is learned. The same fold must be held out."""
+    leave_out: Path | None = None
+    """Segmentation, view: file of patients to hold out, one a line, in place of a fold."""
+    from_frames: bool = False
+    """Clip models: only learn first weights from single frames, of --data made by lvef data prepare volume-traces, and write
+    start.pt into --out, for --init. [epochs: 20]"""
+    loggers: tuple[str, ...] | None = None
+    """Where the curves go, names with commas between them: csv, tensorboard, mlflow, wandb. [default: csv,tensorboard]"""
+    fast_dev_run: bool = False
+    """Only try the command: all steps, up to the exported model, on one batch, and write nothing."""
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """The options that the card's command repeats."""
+        names = ("weight", "epochs", "seed", "init", "folds", "fold", "start", "animated", "average")
+        named = {"set": self.changes, "teacher": self.teachers, "leave-out": self.leave_out}
+        return {name: getattr(self, name) for name in names} | named
+
+
+TRAIN_RANGES = {
+    "folds": Integer(min=2),
+    "start": FOLDER,
+    "animated": FILE,
+    "average": FOLDER,
+    "teachers": FOLDER,
+    "leave_out": FILE,
+    "loggers": LoggerNames(),
+}
+"""What the options of `TrainArguments` may be, where their types are too general."""
+
+
 @click.command(
     epilog=f"""\b
 Examples:
@@ -59,88 +107,15 @@ Examples:
 
 {EXIT_CODES}"""
 )
-@training_options
-@click.option(
-    "-o",
-    "--out",
-    type=FOLDER,
-    required=True,
-    help="Folder of the run; made, or gone on from where an earlier start stopped.",
-)
-@click.option(
-    "--folds",
-    type=Integer(min=2),
-    help="Cross-validation by patient with so many folds; with --fold, how many folds there are.",
-)
-@click.option("--fold", type=Integer(min=0), help="Hold out this fold only, counted from 0.  [folds: 5]")
+@training_options(TrainArguments, TRAIN_RANGES, {"teachers": "--teacher", "loggers": "--logger"})
+@out_option("Folder of the run; made, or gone on from where an earlier start stopped.", required=True)
 @click.option(
     "--resume/--fresh",
     default=True,
     show_default=True,
     help="Go on from the last checkpoint in --out, or remove what is there and start anew.",
 )
-@click.option(
-    "--start",
-    type=FOLDER,
-    help="Segmentation: run whose weights are the first ones; the same fold must be held out.",
-)
-@click.option(
-    "--animated",
-    type=FILE,
-    help="Segmentation, view: file of animated stills; if missing, it is made by --workers processes.  [default: in --out]",
-)
-@click.option(
-    "--average",
-    type=FOLDER,
-    multiple=True,
-    help="Segmentation: train nothing, and write the mean of the weights of these runs; give it again for each run.",
-)
-@click.option(
-    "--teacher",
-    "teachers",
-    type=FOLDER,
-    multiple=True,
-    help="Segmentation: run whose probabilities are learned beside the labels, on the same images; give it again for each "
-    "run, and their mean is learned. The same fold must be held out.",
-)
-@click.option(
-    "--leave-out",
-    type=FILE,
-    help="Segmentation, view: file of patients to hold out, one a line, in place of a fold.",
-)
-@click.option(
-    "--from-frames",
-    is_flag=True,
-    help="Clip models: only learn first weights from single frames, of --data made by lvef data prepare volume-traces, and "
-    "write start.pt into --out, for --init.  [epochs: 20]",
-)
-@click.option(
-    "--logger",
-    "loggers",
-    type=LoggerNames(),
-    help="Where the curves go, names with commas between them: csv, tensorboard, mlflow, wandb.  [default: csv,tensorboard]",
-)
-@click.option(
-    "--fast-dev-run",
-    is_flag=True,
-    help="Only try the command: all steps, up to the exported model, on one batch, and write nothing.",
-)
-def train(
-    as_json: bool,
-    out: Path,
-    loggers: tuple[str, ...] | None,
-    fast_dev_run: bool,
-    folds: int | None,
-    fold: int | None,
-    resume: bool,
-    start: Path | None,
-    animated: Path | None,
-    average: tuple[Path, ...],
-    teachers: tuple[Path, ...],
-    leave_out: Path | None,
-    from_frames: bool,
-    **shared: Any,  # noqa: ANN401
-) -> None:
+def train(out: Path, resume: bool, as_json: bool, **values: Any) -> None:  # noqa: ANN401
     """Train the model of a RECIPE on prepared stores.
 
     RECIPE is a file, or the name of a recipe that comes with lvef (camus-seg, small-video, two-stream-tuned ...). Keeps the
@@ -148,64 +123,51 @@ def train(
     was interrupted resumes with the same command, with the same result. Recipes of the families segmentation and
     view train on CAMUS itself and keep the last checkpoint.
     """
-    given = SharedArguments(**shared)
+    given = TrainArguments(**values)
+    folds, fold = given.folds, given.fold
     with training_extra(), ExitStack() as stack:
         from lvef.training.callbacks import check_loggers
         from lvef.training.run_folder import RunOptions
 
-        check_loggers(loggers or ())
+        check_loggers(given.loggers or ())
         options = RunOptions(
             out,
             given.machine(),
             given.init,
             not resume,
             recipe_name=given.recipe_name,
-            loggers=loggers,
-            leave_out=leave_out,
-            teachers=teachers,
+            loggers=given.loggers,
+            leave_out=given.leave_out,
+            teachers=given.teachers,
             quiet=is_quiet(),
             verbose=is_verbose(),
+            command=_command(given.recipe, given.data, given.words),
         )
-        words: dict[str, Any] = {
-            "weight": given.weight,
-            "epochs": given.epochs,
-            "seed": given.seed,
-            "set": given.changes,
-            "init": given.init,
-            "folds": folds,
-            "fold": fold,
-            "start": start,
-            "animated": animated,
-            "average": average,
-            "teacher": teachers,
-            "leave-out": leave_out,
-        }
-        options = replace(options, command=_command(given.recipe, given.data, words))
-        if fast_dev_run:
+        if given.fast_dev_run:
             from lvef.training.dev_run import dev_options
 
-            if average:
+            if given.average:
                 raise click.UsageError("--fast-dev-run tries a training; --average trains nothing.")
             fold = 0 if folds is not None and fold is None else fold
             options = stack.enter_context(dev_options(options))
         family = _family_of(given.recipe)
         of_fold = {"fold": fold} | ({"n_folds": folds} if folds else {})
-        if start or average or teachers:
+        if given.start or given.average or given.teachers:
             if family != SEGMENTATION:
                 raise click.UsageError(
                     "--start, --average and --teacher are for recipes of the family segmentation."
                 )
-            options = replace(options, init=start)
+            options = replace(options, init=given.start)
         if family in (SEGMENTATION, VIEW):
-            if from_frames:
+            if given.from_frames:
                 raise click.UsageError("--from-frames is for recipes of clip models.")
-            _train_on_camus(family, given, options, of_fold, animated, average, as_json)
+            _train_on_camus(family, given, options, of_fold, given.animated, given.average, as_json)
             return
-        if animated or leave_out:
+        if given.animated or given.leave_out:
             raise click.UsageError(
                 "--animated and --leave-out are for recipes of the families segmentation and view."
             )
-        if from_frames:
+        if given.from_frames:
             _start_from_frames(given, options, as_json)
             return
         settings, training_data = given.prepared()
@@ -218,12 +180,12 @@ def train(
         if fold is not None:
             options = replace(options, fold=f"{fold} of {n_folds}")
         partition = training_data.partition(fold, n_folds)
-        if fast_dev_run:
+        if given.fast_dev_run:
             from lvef.training.dev_run import small_partition, small_recipe
 
             settings, partition = small_recipe(settings), small_partition(partition)
         fitted = fit(settings, training_data, partition, options)
-    if fast_dev_run:
+    if given.fast_dev_run:
         _show_trial(fitted.seconds, as_json)
         return
     if not fitted.figures:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from lvef.cli.options import FILE, JOBS, PATH, Integer, Number, combine, json_option, verbosity_options
+from lvef.cli.options import (
+    FILE,
+    PATH,
+    Integer,
+    Number,
+    combine,
+    json_option,
+    options_from,
+    verbosity_options,
+)
 from lvef.core.errors import MissingExtraError, did_you_mean
 
 if TYPE_CHECKING:
@@ -60,17 +70,28 @@ class SharedArguments:
     """Values of the options that training and tuning share."""
 
     recipe: Path
-    data: tuple[Path, ...]
-    weight: tuple[float, ...]
-    epochs: int | None
-    seed: int | None
-    changes: tuple[str, ...]
-    init: Path | None
-    device: str
-    devices: int
-    num_nodes: int
-    strategy: str
-    workers: int
+    data: tuple[Path, ...] = ()
+    """Store made by lvef data prepare; give it again for each further one. For segmentation: the CAMUS folder."""
+    weight: tuple[float, ...] = ()
+    """How often the cases of a store come in an epoch, in the order of --data. [default: once]"""
+    epochs: int | None = None
+    """Most epochs, instead of the recipe's."""
+    seed: int | None = None
+    """Seed, instead of the recipe's."""
+    changes: tuple[str, ...] = ()
+    """A setting instead of the recipe's, for example optimiser.learning_rate=1e-4."""
+    init: Path | None = None
+    """File with first weights: a checkpoint, or a state dict of the model or of a part of it."""
+    device: str = DEVICES[0]
+    """Where to compute; auto takes a GPU where there is one."""
+    devices: int = 1
+    """GPUs (on processors: processes) of each machine."""
+    num_nodes: int = 1
+    """Machines; start the same command on each, as Lightning's documents say."""
+    strategy: str = "auto"
+    """How several devices share the work, by Lightning's names: ddp, fsdp ..."""
+    workers: int = 0
+    """Processes that load, for each device; 0 (the default) loads in the training process."""
 
     @property
     def recipe_name(self) -> str:
@@ -114,73 +135,37 @@ class SharedArguments:
         return recipe, training_data
 
 
-def training_options(command: F) -> F:
-    """Options that training and tuning share, see `SharedArguments`."""
-    return combine(
-        click.argument("recipe", type=FILE),
-        click.option(
-            "--data",
-            type=PATH,
-            multiple=True,
-            help="Store made by lvef data prepare; give it again for each further one. For segmentation: the CAMUS folder.",
-        ),
-        click.option(
-            "--weight",
-            type=Number(min=0),
-            multiple=True,
-            help="How often the cases of a store come in an epoch, in the order of --data.  [default: once]",
-        ),
-        click.option("--epochs", type=Integer(min=1), help="Most epochs, instead of the recipe's."),
-        click.option("--seed", type=Integer(min=0), help="Seed, instead of the recipe's."),
-        click.option(
-            "--set",
-            "changes",
-            multiple=True,
-            metavar="NAME=VALUE",
-            help="A setting instead of the recipe's, for example optimiser.learning_rate=1e-4.",
-        ),
-        click.option(
-            "--init",
-            type=FILE,
-            help="File with first weights: a checkpoint, or a state dict of the model or of a part of it.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(DEVICES),
-            default=DEVICES[0],
-            show_default=True,
-            help="Where to compute; auto takes a GPU where there is one.",
-        ),
-        click.option(
-            "--devices",
-            type=Integer(min=1),
-            default=1,
-            show_default=True,
-            help="GPUs (on processors: processes) of each machine.",
-        ),
-        click.option(
-            "--num-nodes",
-            type=Integer(min=1),
-            default=1,
-            show_default=True,
-            help="Machines; start the same command on each, as Lightning's documents say.",
-        ),
-        click.option(
-            "--strategy",
-            default="auto",
-            show_default=True,
-            help="How several devices share the work, by Lightning's names: ddp, fsdp ...",
-        ),
-        click.option(
-            *JOBS,
-            type=Integer(min=0),
-            default=0,
-            show_default=True,
-            help="Processes that load, for each device; 0 loads in the training process.",
-        ),
+RANGES: dict[str, click.ParamType[Any]] = {
+    "data": PATH,
+    "weight": Number(min=0),
+    "epochs": Integer(min=1),
+    "changes": click.STRING,
+    "init": FILE,
+    "device": click.Choice(DEVICES),
+    "devices": Integer(min=1),
+    "num_nodes": Integer(min=1),
+}
+"""What the options of `SharedArguments` may be, where their types are too general."""
+
+
+def training_options(
+    kind: type[SharedArguments],
+    ranges: Mapping[str, click.ParamType[Any]] = MappingProxyType({}),
+    names: Mapping[str, str] = MappingProxyType({}),
+) -> Callable[[F], F]:
+    """The argument and the options of a command, see `SharedArguments` and `lvef.cli.options.options_from`."""
+    own = options_from(
+        kind,
+        aliases={"workers": ("-j", "--jobs")},
+        ranges=RANGES | dict(ranges),
+        metavars={"changes": "NAME=VALUE"},
+        names={"changes": "--set", **names},
+    )
+    common = (
         json_option("Print the results as JSON."),
         verbosity_options("Print a line of progress every few seconds."),
-    )(command)
+    )
+    return combine(click.argument("recipe", type=FILE), own, *common)
 
 
 def print_result(result: Any, as_json: bool, show: Callable[[Any], None]) -> None:  # noqa: ANN401

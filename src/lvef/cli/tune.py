@@ -31,7 +31,7 @@ Examples:
 
 {EXIT_CODES}"""
 )
-@training_options
+@training_options(SharedArguments)
 @out_option("Folder of the search; made, or gone on from.", required=True)
 @click.option(
     "--grid", type=click.Choice(GRIDS), help="Run through a grid; report has the report's 16 points."
