@@ -51,11 +51,6 @@ def data() -> None:
 
 @data.command(
     short_help="What a dataset holds, where to ask for it, under which terms.",
-    epilog="""\b
-Examples:
-  lvef data info
-  lvef data info echonet-dynamic
-  lvef data info camus --json""",
 )
 @click.argument("name", required=False, shell_complete=complete_datasets)
 @json_option()
@@ -63,6 +58,11 @@ def info(name: str | None, as_json: bool) -> None:
     """Where to ask for a dataset, its terms, its size, and the folder that arrives.
 
     Without NAME all datasets are listed. Nothing is downloaded.
+
+    Examples:
+      lvef data info
+      lvef data info echonet-dynamic
+      lvef data info camus --json
     """
     # Loaded here, so that help appears at once.
     from lvef.datasets.registry import READERS
@@ -80,13 +80,6 @@ def info(name: str | None, as_json: bool) -> None:
 @data.command(
     "import",
     short_help="Read a dataset into a manifest.",
-    epilog="""\b
-Examples:
-  lvef data import echonet-dynamic EchoNet-Dynamic --out echonet.parquet
-  lvef data import camus CAMUS --out camus.csv --json
-  lvef data import folder labels.csv --out mine.parquet
-
-Exit code: 0 manifest written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name", shell_complete=complete_datasets)
 @click.argument("root", type=PATH)
@@ -100,6 +93,13 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
 
     ROOT is the folder that the owners hand out, as lvef data info NAME shows it; for your own folder it may be the CSV file.
     Videos are not decoded. Prints what was read, and everything that was left out or is doubtful, with the remedy.
+
+    Examples:
+      lvef data import echonet-dynamic EchoNet-Dynamic --out echonet.parquet
+      lvef data import camus CAMUS --out camus.csv --json
+      lvef data import folder labels.csv --out mine.parquet
+
+    Exit code: 0 manifest written, 1 something failed, 2 usage error.
     """
     if out.suffix.lower() not in SUFFIXES:
         raise click.UsageError(f"--out {out}: a manifest ends in {' or '.join(SUFFIXES)}.")
@@ -133,13 +133,6 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
 
 @data.command(
     short_help="Find what is missing, duplicate, unreadable or contradictory.",
-    epilog="""\b
-Examples:
-  lvef data check camus.parquet
-  lvef data check echonet.parquet --decode
-  lvef data check echonet.parquet --json | jq '.findings[].code'
-
-Exit code: 0 no errors (there may be warnings and notes), 1 errors, 2 usage error.""",
 )
 @click.argument("manifest", type=PATH)
 @click.option(
@@ -155,6 +148,13 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
 
     Examines the labels and the header of every file. Prints each kind of problem with how often it was met, examples and
     the remedy. Nothing is changed.
+
+    Examples:
+      lvef data check camus.parquet
+      lvef data check echonet.parquet --decode
+      lvef data check echonet.parquet --json | jq '.findings[].code'
+
+    Exit code: 0 no errors (there may be warnings and notes), 1 errors, 2 usage error.
     """
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.progress import counter, show_progress
@@ -182,14 +182,6 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
 
 @data.command(
     short_help="De-identified AVI or PNG copies with a manifest.",
-    epilog="""\b
-Examples:
-  lvef data convert study/ --out deidentified
-  lvef data convert a.dcm b.avi --out frames --format png
-  lvef data convert camus.parquet --out copies
-  lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
-
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @out_option(
@@ -230,6 +222,14 @@ def convert(
     INPUT is a file (DICOM, video, still), a folder, or a manifest. All outside the ultrasound sector becomes black, header
     and metadata are not copied, colour becomes grey. A file without a sector is refused. Text inside the sector stays: look
     at the copies before you pass them on.
+
+    Examples:
+      lvef data convert study/ --out deidentified
+      lvef data convert a.dcm b.avi --out frames --format png
+      lvef data convert camus.parquet --out copies
+      lvef data convert study/ --out deidentified --rename --key-file safe/key.csv
+
+    Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.
     """
     if key_file is not None and not rename:
         raise click.UsageError("--key-file goes with --rename: without it there are no numbers to explain.")

@@ -52,8 +52,6 @@ NOTES = {
 SKIPPED = {"still": "{n} stills skipped", "not_traced": "{n} without tracing or mask skipped"}
 """What the reasons of skipping mean."""
 
-EXIT_CODES = "Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error."
-
 
 @click.group(
     cls=VerbGroup,
@@ -96,20 +94,20 @@ _common = combine(
 )
 
 
-@prepare.command(
-    epilog=f"""\b
-Examples:
-  lvef data prepare clips echonet.parquet --out store
-  lvef data prepare clips own.csv --out store --crop fan --workers 4
-  lvef data prepare clips echonet.parquet --out store --verify
-
-{EXIT_CODES}"""
-)
+@prepare.command()
 @_common
 @ray_options
 @_verify
 def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
-    """Decode every clip once, into a store from which random windows are read without decoding."""
+    """Decode every clip once, into a store from which random windows are read without decoding.
+
+    Examples:
+      lvef data prepare clips echonet.parquet --out store
+      lvef data prepare clips own.csv --out store --crop fan --workers 4
+      lvef data prepare clips echonet.parquet --out store --verify
+
+    Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error.
+    """
     from lvef.stores.recipes import ClipRecipe
 
     _run(ClipRecipe, {}, common, verify=verify)
@@ -117,12 +115,6 @@ def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
 
 @prepare.command(
     "two-stream",
-    epilog=f"""\b
-Examples:
-  lvef data prepare two-stream echonet.parquet --out two-stream
-  lvef data prepare two-stream echonet.parquet -o out --frames 29 --duration 2
-
-{EXIT_CODES}""",
 )
 @_common
 @click.option(
@@ -145,6 +137,12 @@ def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> Non
     """The frames of the two-stream model: grey frames, and differences of consecutive frames.
 
     The store holds the frames; lvef.stores.clip_store.TwoStreamStore gives both streams of each.
+
+    Examples:
+      lvef data prepare two-stream echonet.parquet --out two-stream
+      lvef data prepare two-stream echonet.parquet -o out --frames 29 --duration 2
+
+    Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error.
     """
     from lvef.stores.recipes import TwoStreamRecipe
 
@@ -153,13 +151,6 @@ def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> Non
 
 @prepare.command(
     "volume-traces",
-    epilog=f"""\b
-Examples:
-  lvef data prepare volume-traces echonet.parquet --out traces
-  lvef data prepare volume-traces camus.parquet --out traces --size 224
-  lvef data prepare volume-traces echonet.parquet --out traces --ray
-
-{EXIT_CODES}""",
 )
 @_common
 @ray_options
@@ -167,6 +158,13 @@ def volume_traces(**common: Any) -> None:  # noqa: ANN401
     """ED and ES frames as PNG with their 21 lines as CSV, from tables of tracings or from masks.
 
     The volumes decide which traced frame of a clip is ED, the chords which end of the axis is the apex.
+
+    Examples:
+      lvef data prepare volume-traces echonet.parquet --out traces
+      lvef data prepare volume-traces camus.parquet --out traces --size 224
+      lvef data prepare volume-traces echonet.parquet --out traces --ray
+
+    Exit code: 0 done, 1 something failed (the rest is prepared), 2 usage error.
     """
     from lvef.stores.traced_frames import TraceRecipe
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lvef.cli.lazy import Verb
 from lvef.cli.options import FOLDER, build, json_option, note, options_from, print_json, verbosity_options
 from lvef.measure.options import MeasureOptions
 
@@ -20,12 +21,7 @@ DEFAULT_OUT = Path("lvef-demo")
 """Output folder where none is given."""
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  lvef demo --out demo
-  lvef demo --phantom"""
-)
+@click.command(cls=Verb)
 @click.option(
     "-o", "--out", type=FOLDER, default=DEFAULT_OUT, show_default=True, help="Folder for the outputs."
 )
@@ -42,6 +38,10 @@ def demo(ctx: click.Context, /, out: Path, phantom: bool, as_json: bool, **value
     """Measure a real echo: the cine of pydicom-data, or where that is not installed the shorter one of pydicom.
 
     With --phantom, measure a synthetic clip whose EF is known. Neither needs a file of yours or a network connection.
+
+    Examples:
+      lvef demo --out demo
+      lvef demo --phantom
     """
     options = build(MeasureOptions, values)
     code = _measure_phantom(out, options, as_json) if phantom else _measure_echo(out, options, as_json)

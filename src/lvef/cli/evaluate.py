@@ -97,18 +97,7 @@ def evaluate() -> None:
     """
 
 
-@evaluate.command(
-    epilog="""\b
-Examples:
-  lvef evaluate stills CAMUS --out evaluation
-  lvef evaluate stills CAMUS --patients held-out.txt --weights RUN/camus-seg
-  lvef evaluate stills CAMUS --robustness -o evaluation
-  lvef evaluate stills CAMUS --weights camus-seg --weights other -o both
-  lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 -o pool
-  lvef evaluate stills CAMUS --weights RUN/camus-seg --write-card
-
-Exit code: 0 done, 1 something failed, 2 usage error."""
-)
+@evaluate.command()
 @click.argument("data", type=PATH)
 @click.option(
     "--split", type=click.Choice(STILLS_SPLITS), help="Patients to evaluate on.  [default: validation]"
@@ -135,6 +124,16 @@ def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: b
     """Evaluate on stills with expert masks: overlap, distances, EF.
 
     DATA is the folder of the dataset CAMUS, with database_nifti and database_split in it.
+
+    Examples:
+      lvef evaluate stills CAMUS --out evaluation
+      lvef evaluate stills CAMUS --patients held-out.txt --weights RUN/camus-seg
+      lvef evaluate stills CAMUS --robustness -o evaluation
+      lvef evaluate stills CAMUS --weights camus-seg --weights other -o both
+      lvef evaluate stills CAMUS --runs fold0 --runs fold1 --runs fold2 -o pool
+      lvef evaluate stills CAMUS --weights RUN/camus-seg --write-card
+
+    Exit code: 0 done, 1 something failed, 2 usage error.
     """
     options, weights, runs = _engine(values), values["weights"], values["runs"]
     split, patients = values["split"], values["patients"]
@@ -184,16 +183,7 @@ def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: b
     ctx.exit(1 if evaluation.failed else 0)
 
 
-@evaluate.command(
-    epilog="""\b
-Examples:
-  lvef evaluate dataset echonet.parquet --split test --overlays 8 -o out/ef
-  lvef evaluate dataset echonet.parquet --weights A --weights B -o out/both
-  lvef evaluate dataset echonet.parquet --predictions predictions.csv --json
-  lvef evaluate dataset echonet.parquet -o out/ef --ray head:6379
-
-Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
-)
+@evaluate.command()
 @click.argument("manifest", type=PATH)
 @click.option("--split", type=click.Choice(MANIFEST_SPLITS), help="Clips to evaluate.  [default: test]")
 @click.option(
@@ -232,6 +222,14 @@ def dataset(ctx: click.Context, /, out: Path | None, as_json: bool, **values: An
     """Evaluate on the clips of a dataset: EF against the dataset's.
 
     MANIFEST is made by lvef data import or lvef synthesize.
+
+    Examples:
+      lvef evaluate dataset echonet.parquet --split test --overlays 8 -o out/ef
+      lvef evaluate dataset echonet.parquet --weights A --weights B -o out/both
+      lvef evaluate dataset echonet.parquet --predictions predictions.csv --json
+      lvef evaluate dataset echonet.parquet -o out/ef --ray head:6379
+
+    Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals.
     """
     options, ray = _engine(values), values["ray"]
     from lvef.cli.progress import show_progress
@@ -267,14 +265,7 @@ def dataset(ctx: click.Context, /, out: Path | None, as_json: bool, **values: An
     ctx.exit(evaluation.exit_code)
 
 
-@evaluate.command(
-    epilog="""\b
-Examples:
-  lvef evaluate synthetic PHANTOMS --out out/phantoms
-  lvef evaluate synthetic PHANTOMS --weights camus-seg --precision f32
-
-Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals."""
-)
+@evaluate.command()
 @click.argument("folder", type=PATH)
 @_common_options("; one only")
 @click.pass_context
@@ -282,6 +273,12 @@ def synthetic(ctx: click.Context, /, folder: Path, out: Path | None, as_json: bo
     """Evaluate on clips with known truth: EF, beats, timing, contours.
 
     FOLDER is made by lvef synthesize.
+
+    Examples:
+      lvef evaluate synthetic PHANTOMS --out out/phantoms
+      lvef evaluate synthetic PHANTOMS --weights camus-seg --precision f32
+
+    Exit code: 0 done, 1 something failed, 2 usage error, 3 only refusals.
     """
     options, weights = _engine(values), values["weights"]
     if len(weights) > 1:

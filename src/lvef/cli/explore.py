@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lvef.cli.lazy import Verb
 from lvef.cli.options import json_option, note, out_option, verbosity_options
 
 if TYPE_CHECKING:
@@ -16,16 +17,7 @@ if TYPE_CHECKING:
     from lvef.evaluation.exploration.plots import Examples
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  lvef explore camus.parquet
-  lvef explore camus.parquet --out exploration
-  lvef explore echonet.csv --out exploration --no-examples
-  lvef explore camus.parquet --json | jq .table
-
-Exit code: 0 done, 1 something failed, 2 usage error."""
-)
+@click.command(cls=Verb)
 @click.argument("manifest", type=click.Path(path_type=Path))
 @out_option("Folder for the page, tables and plots.")
 @json_option("Print the summary as JSON instead of tables.")
@@ -40,6 +32,14 @@ def explore(manifest: Path, out: Path | None, as_json: bool, examples: bool) -> 
 
     Prints count, mean, standard deviation, quartiles and outliers of EF, EDV and ESV, EF by split, sex, view and
     image quality, frame rates, durations and sizes. With --out writes tables, plots and a page that opens offline.
+
+    Examples:
+      lvef explore camus.parquet
+      lvef explore camus.parquet --out exploration
+      lvef explore echonet.csv --out exploration --no-examples
+      lvef explore camus.parquet --json | jq .table
+
+    Exit code: 0 done, 1 something failed, 2 usage error.
     """
     # Loaded here, so that help and usage errors stay fast.
     from lvef.cli.show_tables import show_report, write_files

@@ -9,6 +9,7 @@ import click
 from click.shell_completion import get_completion_class
 
 import lvef
+from lvef.cli.lazy import Verb
 from lvef.cli.options import json_option, print_json
 from lvef.core.errors import LvefError
 
@@ -16,14 +17,7 @@ CODE_LICENCE = "Apache-2.0"
 """Licence of the code; each model carries its own."""
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  lvef info
-  lvef info camus-seg
-  lvef info --all
-  lvef info --json"""
-)
+@click.command(cls=Verb)
 @click.argument("name", required=False)
 @click.option(
     "--all", "everything", is_flag=True, help="Also packages, citations and all metrics of every model."
@@ -35,6 +29,12 @@ def info(name: str | None, everything: bool, as_json: bool) -> None:
     With NAME, an installed model or its folder, all that its card says: metrics on other hospitals' clips first, then
     in-domain ones, licence, training data, citation. "External EF error" is the mean absolute error on clips of other
     hospitals.
+
+    Examples:
+      lvef info
+      lvef info camus-seg
+      lvef info --all
+      lvef info --json
     """
     facts = gather(name)
     if as_json:
@@ -180,17 +180,17 @@ SHELLS = ("bash", "zsh", "fish")
 """Shells that click supports."""
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  eval "$(lvef completion bash)"                    # in ~/.bashrc
-  eval "$(lvef completion zsh)"                     # in ~/.zshrc
-  lvef completion fish > ~/.config/fish/completions/lvef.fish"""
-)
+@click.command(cls=Verb)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(ctx: click.Context, shell: str) -> None:
-    """Print the script by which SHELL completes commands and options with the Tab key."""
+    """Print the script by which SHELL completes commands and options with the Tab key.
+
+    Examples:
+      eval "$(lvef completion bash)"                    # in ~/.bashrc
+      eval "$(lvef completion zsh)"                     # in ~/.zshrc
+      lvef completion fish > ~/.config/fish/completions/lvef.fish
+    """
     made = get_completion_class(shell)
     assert made is not None
     click.echo(made(ctx.find_root().command, {}, "lvef", "_LVEF_COMPLETE").source())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,25 @@ import click
 
 from lvef.core.errors import did_you_mean
 
+EXAMPLES = "\nExamples:\n"
+"""Where the part of a docstring begins that help shows below the options."""
 
-class VerbGroup(click.Group):
+
+class Verb(click.Command):
+    """A command with its whole help in its docstring: what stands from "Examples:" on is shown below the options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        text, _, examples = inspect.cleandoc(kwargs.get("help") or "").partition(EXAMPLES)
+        if examples:
+            # The mark keeps the lines of the examples as they are.
+            kwargs |= {"help": text.rstrip(), "epilog": f"\b{EXAMPLES}{examples}"}
+        super().__init__(*args, **kwargs)
+
+
+class VerbGroup(Verb, click.Group):
     """A group that suggests the verb that was probably meant, and names the environment variables of its options."""
 
+    command_class = Verb
     group_class = type
 
     def resolve_command(

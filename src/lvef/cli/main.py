@@ -204,20 +204,20 @@ class MainGroup(LazyGroup):
     verbs=VERBS,
     sections=SECTIONS,
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": VARIABLES},
-    epilog="""\b
-Examples:
-  lvef measure clip.dcm
-  lvef measure study/ --out results
-  lvef measure --help
-
-Defaults of options can stand in a config file and in environment variables
-(LVEF_MEASURE_WEIGHTS); lvef info says which file is in force.""",
 )
 @click.version_option(lvef.__version__, message="lvef %(version)s")
 def main() -> None:
     """Left-ventricular ejection fraction from cardiac ultrasound.
 
     Research and teaching use only. Not a medical device.
+
+    Examples:
+      lvef measure clip.dcm
+      lvef measure study/ --out results
+      lvef measure --help
+
+    Defaults of options can stand in a config file and in environment variables
+    (LVEF_MEASURE_WEIGHTS); lvef info says which file is in force.
     """
 
 

@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 
 import click
 
+from lvef.cli.lazy import Verb
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -35,7 +37,7 @@ class Number(click.FloatRange):
     name = "number"
 
 
-class SectionedCommand(click.Command):
+class SectionedCommand(Verb):
     """A command whose help lists its options under headings.
 
     Args:

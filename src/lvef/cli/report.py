@@ -97,14 +97,6 @@ class Task:
 @click.command(
     cls=SectionedCommand,
     sections=SECTIONS,
-    epilog="""\b
-Examples:
-  lvef report clip.avi
-  lvef report study/ --out reports --format both
-  lvef report lvef-out/clip --clip moved/clip.avi
-  lvef report clip.avi --correction clip.json --reader "A. Reader"
-
-Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.""",
 )
 @input_options
 @out_option(f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]")
@@ -134,6 +126,14 @@ def report(ctx: click.Context, /, **values: Any) -> None:  # noqa: ANN401
 
     A PATH is an echo file, which is measured first; a folder of these; or a saved result of lvef measure: its folder, its
     measurement.json, or the output folder with many.
+
+    Examples:
+      lvef report clip.avi
+      lvef report study/ --out reports --format both
+      lvef report lvef-out/clip --clip moved/clip.avi
+      lvef report clip.avi --correction clip.json --reader "A. Reader"
+
+    Exit code: 0 all done, 1 something failed, 2 usage error, 3 only refusals.
     """
     request = build(Request, values)
     options = build(MeasureOptions, values)

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lvef.cli.lazy import Verb
 from lvef.cli.options import Integer, Number, TomlType, options_from
 from lvef.core.errors import MissingExtraError
 from lvef.measure.thresholds import Thresholds
@@ -39,16 +40,7 @@ RANGES: dict[str, click.ParamType[Any]] = {
 """Settings of the service that are options, with their ranges; defaults and help are those of `ServiceSettings`."""
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  lvef serve
-  lvef serve --port 0 --workers 2 --keep-hours 1
-  LVEF_API_KEY=$(openssl rand -hex 24) lvef serve --host 0.0.0.0
-  curl -F files=@clip.dcm -F wait=60 http://127.0.0.1:8000/v1/measure
-
-http://127.0.0.1:8000/docs lists all routes."""
-)
+@click.command(cls=Verb)
 @options_from(ServiceSettings, only=RANGES, ranges=RANGES, aliases={"workers": ("-j", "--jobs")})
 @click.option(
     "--api-key-file",
@@ -64,6 +56,14 @@ def serve(api_key_file: Path | None, no_key: bool, log: bool, **values: Any) -> 
 
     Listens on this machine alone by default. Prints its address once it responds. Uploads are deleted once they are
     measured; nothing is sent anywhere.
+
+    Examples:
+      lvef serve
+      lvef serve --port 0 --workers 2 --keep-hours 1
+      LVEF_API_KEY=$(openssl rand -hex 24) lvef serve --host 0.0.0.0
+      curl -F files=@clip.dcm -F wait=60 http://127.0.0.1:8000/v1/measure
+
+    http://127.0.0.1:8000/docs lists all routes.
     """
     if no_key and api_key_file is not None:
         raise click.UsageError("--no-key and --api-key-file contradict each other: give one.")
@@ -89,14 +89,7 @@ def _checked_root(path: str) -> str:
     return root
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  lvef app
-  lvef app --port 0 --no-open
-  lvef app --host 0.0.0.0 --base-path echo
-  lvef app --data ~/lvef-page --keep-hours 72"""
-)
+@click.command(cls=Verb)
 @options_from(
     AppSettings,
     only=("host", "port", "max_upload_mb", "weights", "base_path", "data", "keep_hours"),
@@ -119,6 +112,12 @@ def app(**values: Any) -> None:  # noqa: ANN401
     Prints the address and serves until stopped with Ctrl+C. Nothing leaves this machine. Files, results and corrections are
     kept in a private folder until the visitor forgets them, at most --keep-hours; without --data they are removed when the
     page is stopped. There is no password: let other machines in only through a proxy that asks for one.
+
+    Examples:
+      lvef app
+      lvef app --port 0 --no-open
+      lvef app --host 0.0.0.0 --base-path echo
+      lvef app --data ~/lvef-page --keep-hours 72
     """
     if find_spec("uvicorn") is None or find_spec("starlette") is None:
         raise MissingExtraError("The web page", "app")

@@ -47,10 +47,6 @@ SUBGROUPS = ("training", "validation")
 SHOWN = 20
 """Refused or failed clips that are reported one by one; ``run.json`` holds all."""
 
-EXIT_CODES = (
-    "Exit code: 0 done (refused stills are reported), 1 something failed, 2 usage error, 3 only refusals."
-)
-
 
 class _RangeType(click.ParamType["Between"]):
     """A number, or two with a hyphen between them, within limits that make sense."""
@@ -142,14 +138,6 @@ def synthesize() -> None:
 
 @synthesize.command(
     short_help="Synthetic phantoms, with their volume in space; free for anyone.",
-    epilog=f"""\b
-Examples:
-  lvef synthesize phantom out/phantoms
-  lvef synthesize phantom out/phantoms --clips 200 --seed 1 --workers 4
-  lvef synthesize phantom out/low --ef-percent 15-35 --rhythm fibrillation
-  lvef synthesize phantom out/test --all-split TEST --view A2C
-
-{EXIT_CODES}""",
 )
 @common
 @click.option(
@@ -172,6 +160,14 @@ def phantom(clips: int, walls: str, **values: Any) -> None:  # noqa: ANN401
     Each is a left ventricle in space with its surroundings, cut by the scan plane and imaged by a simulated scanner. It
     shows no patient: anyone may use and pass on the clips. --ef-percent is the EF of the body in space; the list has the EF
     of disks in the plane, as a reader would trace it, and Beats.csv both.
+
+    Examples:
+      lvef synthesize phantom out/phantoms
+      lvef synthesize phantom out/phantoms --clips 200 --seed 1 --workers 4
+      lvef synthesize phantom out/low --ef-percent 15-35 --rhythm fibrillation
+      lvef synthesize phantom out/test --all-split TEST --view A2C
+
+    Exit code: 0 done (refused stills are reported), 1 something failed, 2 usage error, 3 only refusals.
     """
     from lvef.stores.synthetic_sources import PhantomSource, phantom_tasks
 
@@ -182,14 +178,6 @@ def phantom(clips: int, walls: str, **values: Any) -> None:  # noqa: ANN401
 
 @synthesize.command(
     short_help="Animated stills of CAMUS; under CAMUS's licence.",
-    epilog=f"""\b
-Examples:
-  lvef synthesize motion out/motion --data CAMUS
-  lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4
-  lvef synthesize motion out/test --data CAMUS --split validation
-  lvef synthesize motion out/low --data CAMUS --ef-percent 15-35
-
-{EXIT_CODES}""",
 )
 @common
 @click.option(
@@ -223,6 +211,14 @@ def motion(
     The ED and ES still of a patient become a cine of several beats, whose masks, volumes and EF are known. Patients of the
     training list become TRAIN and VAL, those of the validation list TEST. The clips come under the licence of CAMUS:
     non-commercial research, under the same terms.
+
+    Examples:
+      lvef synthesize motion out/motion --data CAMUS
+      lvef synthesize motion out/motion --data CAMUS --clips-per-patient 4
+      lvef synthesize motion out/test --data CAMUS --split validation
+      lvef synthesize motion out/low --data CAMUS --ef-percent 15-35
+
+    Exit code: 0 done (refused stills are reported), 1 something failed, 2 usage error, 3 only refusals.
     """
     if split is not None and patients is not None:
         raise click.UsageError("--split and --patients exclude each other: give one.")
@@ -251,11 +247,6 @@ def motion(
 
 @synthesize.command(
     short_help="Clips of other views, and images that are not echocardiograms; free for anyone.",
-    epilog="""\b
-Examples:
-  lvef synthesize views out/views
-  lvef synthesize views out/views --each 20 --seed 3
-  lvef measure out/views --out out/measured""",
 )
 @click.argument("out", type=FOLDER)
 @_seed
@@ -272,6 +263,11 @@ def views(out: Path, seed: int, each: int, size: int) -> None:
 
     To be refused: parasternal, subcostal and other apical views of simulated hearts, M-mode and Doppler strips, other
     ultrasound, photographs, pages, radiographs and screens. To be measured: A4C and A2C views of the same hearts.
+
+    Examples:
+      lvef synthesize views out/views
+      lvef synthesize views out/views --each 20 --seed 3
+      lvef measure out/views --out out/measured
     """
     from lvef.cli.progress import show_progress
     from lvef.stores.synthetic_sources import VIEWS_TABLE, write_views

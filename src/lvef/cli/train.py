@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.lazy import Verb
 from lvef.cli.options import (
     FILE,
     FOLDER,
@@ -21,7 +22,6 @@ from lvef.cli.options import (
     out_option,
 )
 from lvef.cli.train_options import (
-    EXIT_CODES,
     LoggerNames,
     SharedArguments,
     print_result,
@@ -92,21 +92,7 @@ TRAIN_RANGES = {
 """What the options of `TrainArguments` may be, where their types are too general."""
 
 
-@click.command(
-    epilog=f"""\b
-Examples:
-  lvef train small-video --data STORE -o runs/small-video --fast-dev-run
-  lvef train small-video --data STORE -o runs/small-video
-  lvef train small-video --data A --data B --weight 0.5 --weight 1 -o run
-  lvef train two-stream-report --data STORE -o runs/cv --folds 5
-  lvef train r2plus1d-echonet --data STORE -o run --devices 4 --strategy ddp
-  lvef train camus-seg --data CAMUS --start runs/start -o runs/all
-  lvef train camus-view --data CAMUS --animated animated.npz -o runs/view
-  lvef train camus-seg --data CAMUS --average run0 --average run1 -o mean
-  lvef train camus-seg --data CAMUS --start a --teacher b --teacher c -o d
-
-{EXIT_CODES}"""
-)
+@click.command(cls=Verb)
 @training_options(TrainArguments, TRAIN_RANGES, {"teachers": "--teacher", "loggers": "--logger"})
 @out_option("Folder of the run; made, or gone on from where an earlier start stopped.", required=True)
 @click.option(
@@ -122,6 +108,19 @@ def train(out: Path, resume: bool, as_json: bool, **values: Any) -> None:  # noq
     best and the last checkpoint, and at the end writes the network as it is served: model.onnx with its card. A run that
     was interrupted resumes with the same command, with the same result. Recipes of the families segmentation and
     view train on CAMUS itself and keep the last checkpoint.
+
+    Examples:
+      lvef train small-video --data STORE -o runs/small-video --fast-dev-run
+      lvef train small-video --data STORE -o runs/small-video
+      lvef train small-video --data A --data B --weight 0.5 --weight 1 -o run
+      lvef train two-stream-report --data STORE -o runs/cv --folds 5
+      lvef train r2plus1d-echonet --data STORE -o run --devices 4 --strategy ddp
+      lvef train camus-seg --data CAMUS --start runs/start -o runs/all
+      lvef train camus-view --data CAMUS --animated animated.npz -o runs/view
+      lvef train camus-seg --data CAMUS --average run0 --average run1 -o mean
+      lvef train camus-seg --data CAMUS --start a --teacher b --teacher c -o d
+
+    Exit code: 0 done, 1 something failed, 2 usage error.
     """
     given = TrainArguments(**values)
     folds, fold = given.folds, given.fold

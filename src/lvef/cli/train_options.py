@@ -37,8 +37,6 @@ DEVICES = ("auto", "cpu", "cuda")
 OF_EXTRA = frozenset(["torch", "lightning", "onnx", "onnxscript", "optuna"])
 """Packages that training needs and measuring does not."""
 
-EXIT_CODES = "Exit code: 0 done, 1 something failed, 2 usage error."
-
 LOGGERS = ("csv", "tensorboard", "mlflow", "wandb")
 """Values of ``--logger``; `lvef.training.callbacks` has them too, but loads torch."""
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lvef.cli.lazy import Verb
 from lvef.cli.options import Integer, is_quiet, is_verbose, note, out_option
-from lvef.cli.train_options import EXIT_CODES, SharedArguments, print_result, training_extra, training_options
+from lvef.cli.train_options import SharedArguments, print_result, training_extra, training_options
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -22,15 +23,7 @@ DEFAULT_TRIALS = 20
 """Trials of a search."""
 
 
-@click.command(
-    epilog=f"""\b
-Examples:
-  lvef tune two-stream-report --data STORE --out runs/grid --grid report
-  lvef tune small-video --data STORE --out runs/search --trials 30
-  lvef tune small-video --data STORE -o run --storage postgresql://host/lvef
-
-{EXIT_CODES}"""
-)
+@click.command(cls=Verb)
 @training_options(SharedArguments)
 @out_option("Folder of the search; made, or gone on from.", required=True)
 @click.option(
@@ -59,6 +52,13 @@ def tune(
     What a search varies stands under [search] in the recipe. Several processes and machines may share one search: give each
     the same command and a --storage and --out that all of them see. A search that was stopped goes on when the command is
     given again, each trial from its last checkpoint.
+
+    Examples:
+      lvef tune two-stream-report --data STORE --out runs/grid --grid report
+      lvef tune small-video --data STORE --out runs/search --trials 30
+      lvef tune small-video --data STORE -o run --storage postgresql://host/lvef
+
+    Exit code: 0 done, 1 something failed, 2 usage error.
     """
     if grid is not None and trials is not None:
         raise click.UsageError("--grid and --trials exclude each other: a grid has its number of trials.")

@@ -64,31 +64,32 @@ LIMITS_OF_BOTH = (
 
 @click.group(
     cls=VerbGroup,
-    epilog="""\b
-Examples:
-  lvef weights list
-  lvef weights verify
-  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef""",
 )
 def weights() -> None:
     """Models: what is installed, whether it is intact, import, calibration.
 
     A model is a folder with model.onnx and card.json. Nothing is downloaded: you fetch the file of a published model from
     its authors, lvef reads it.
+
+    Examples:
+      lvef weights list
+      lvef weights verify
+      lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
     """
 
 
 @weights.command(
     "list",
     short_help="Installed models, a line each.",
-    epilog="""\b
-Examples:
-  lvef weights list
-  lvef weights list --json""",
 )
 @json_option()
 def list_(as_json: bool) -> None:
-    """List the installed models: name, version, kind, EF error on other hospitals' clips, licence."""
+    """List the installed models: name, version, kind, EF error on other hospitals' clips, licence.
+
+    Examples:
+      lvef weights list
+      lvef weights list --json
+    """
     from lvef.cli.info import gather_models
     from lvef.core.errors import WeightsError
 
@@ -105,10 +106,6 @@ def list_(as_json: bool) -> None:
 
 @weights.command(
     short_help="All that the card of a model says.",
-    epilog="""\b
-Examples:
-  lvef weights info camus-seg
-  lvef weights info FOLDER --json""",
 )
 @click.argument("model")
 @json_option()
@@ -116,6 +113,10 @@ def info(model: str, as_json: bool) -> None:
     """Print all that the card of MODEL says: licence, training data, metrics with intervals, citation.
 
     MODEL is the name of an installed model, or a folder with model.onnx and card.json.
+
+    Examples:
+      lvef weights info camus-seg
+      lvef weights info FOLDER --json
     """
     from lvef.cli.info import gather_models
 
@@ -130,12 +131,6 @@ def info(model: str, as_json: bool) -> None:
 
 @weights.command(
     short_help="Hash, card and one inference of each model.",
-    epilog="""\b
-Examples:
-  lvef weights verify
-  lvef weights verify camus-seg FOLDER --backend onnxruntime
-
-Exit code: 0 all is right, 1 a model is wrong, 2 usage error.""",
 )
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @options_from(MeasureOptions, only=("backend",))
@@ -147,6 +142,12 @@ def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: b
 
     The card is complete, model.onnx is the file for which the card was written (SHA-256), the engine loads it, one inference
     on zeros gives the output that the card states, and the calibration beside it belongs to it.
+
+    Examples:
+      lvef weights verify
+      lvef weights verify camus-seg FOLDER --backend onnxruntime
+
+    Exit code: 0 all is right, 1 a model is wrong, 2 usage error.
     """
     from lvef.core.errors import WeightsError
     from lvef.inference.card import CARD_NAME
@@ -175,14 +176,6 @@ def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: b
 @weights.command(
     "import",
     short_help="A model that others published, from their file.",
-    epilog="""\b
-Examples:
-  lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
-  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o echonet-lv
-  lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o half --half
-  lvef measure clip.avi --weights echonet-ef
-
-Exit code: 0 model written, 1 something failed, 2 usage error.""",
 )
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))
@@ -201,6 +194,14 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
     """Make the checkpoint FILE of the published model NAME into a folder that lvef measure --weights takes.
 
     The file is read without running anything that it says. Needs torch, once; measuring with the result does not.
+
+    Examples:
+      lvef weights import echonet-ef r2plus1d_18_32_2_pretrained.pt -o echonet-ef
+      lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o echonet-lv
+      lvef weights import echonet-lv deeplabv3_resnet50_random.pt -o half --half
+      lvef measure clip.avi --weights echonet-ef
+
+    Exit code: 0 model written, 1 something failed, 2 usage error.
     """
     from lvef.core.config import to_mapping
     from lvef.core.errors import MissingExtraError
@@ -317,12 +318,6 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
 
 @weights.command(
     short_help="The prediction interval of a model.",
-    epilog="""\b
-Examples:
-  lvef weights calibrate camus-seg --data CAMUS --run RUN -o out/calibration
-  lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 -o out
-
-Exit code: 0 done, 1 something failed, 2 usage error.""",
 )
 @click.argument("weights")
 @click.option("--data", type=PATH, required=True, help="Folder of the dataset CAMUS.")
@@ -352,6 +347,12 @@ def calibrate(
 
     Measures pairs of stills, animated stills and phantoms with a known reference EF, fits the interval, and evaluates its
     coverage on patients and phantoms that were not used for the fit. An interrupted run resumes.
+
+    Examples:
+      lvef weights calibrate camus-seg --data CAMUS --run RUN -o out/calibration
+      lvef weights calibrate FOLDER --data CAMUS --run RUN --phantoms 96 -o out
+
+    Exit code: 0 done, 1 something failed, 2 usage error.
     """
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report
