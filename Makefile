@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 FROM_LOCK := install --require-hashes --no-deps --only-binary :all:
 OWN := pyproject.toml hatch_build.py README.md src/lvef/__init__.py weights/lvef-weights-camus/pyproject.toml
 
-.PHONY: help demo app app-env test test-rest fuzz faults check docs format train-env ray-env lock clean
+.PHONY: help demo app app-env test test-rest fuzz fuzz-guided faults check docs format train-env ray-env lock clean
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -39,6 +39,10 @@ test-rest: $(VENV)/.test $(VENV)/.ray ## Run what make test leaves out: slow, br
 
 fuzz: $(VENV)/.test ## Read 100,000 mutated files with every reader, nightly (FUZZFLAGS="--only avi --inputs 500"); resumes from out/fuzz
 	$(BIN)/python -m tests.fuzz $(FUZZFLAGS)
+
+fuzz-guided: $(VENV)/.test ## The same with inputs that reach new branches, kept in out/guided; installs atheris (FUZZFLAGS="--seconds 600")
+	$(PIP) install atheris
+	$(BIN)/python -m tests.fuzz.guided $(FUZZFLAGS)
 
 faults: $(VENV)/.test $(VENV)/.ray ## Disturb every command at random moments, 100 times each, for a night (FAULTSFLAGS="measure --trials 10")
 	$(BIN)/python -m tests.faults $(FAULTSFLAGS)

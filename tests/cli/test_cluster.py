@@ -19,6 +19,23 @@ def test_a_file_taken_for_the_address_is_named(tmp_path, words):
     assert f"--ray took {clip} as the address of a cluster: write --ray after the files" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["", "host", "host:", "host:abc", ":6379", "http://host:1", "ray://host:1", "host:1:2", "a b:1"],
+)
+def test_what_is_no_address_is_a_usage_error(tmp_path, address):
+    result = CliRunner().invoke(main, ["measure", str(tmp_path), "--ray", address])
+    assert result.exit_code == 2
+    assert f"--ray took {address} as the address of a cluster" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "address", ["auto", "local", "head:6379", "10.0.0.1:6379", "[::1]:6379", "node-1.site.org:1"]
+)
+def test_addresses_are_taken(address):
+    assert cluster._address(None, None, address) == address
+
+
 def test_pairs_are_not_measured_on_a_cluster(tmp_path):
     result = CliRunner().invoke(main, ["measure", "--ed", "a.png", "--es", "b.png", "--ray"])
     assert result.exit_code == 2

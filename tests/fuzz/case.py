@@ -83,7 +83,7 @@ class Box:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
         given = self.folder if target.folder else self.folder / next(iter(files))
-        before = self._state()
+        before = self._state(target.writes)
         self.writes.clear()
         memory = _reset_peak()
         with warnings.catch_warnings(record=True) as met:
@@ -116,9 +116,10 @@ class Box:
             )
         if grown > MOST_GROWTH:
             return Outcome(outcome.site, f"grew by {grown / 2**20:.0f} MiB", "memory")
-        if self.writes and name != "journal":
-            return Outcome(outcome.site, f"wrote or ran {self.writes[0]}", "write")
-        if self._state() != before and name != "journal":
+        out = [what for what in self.writes if not (target.writes and f"{self.folder}{os.sep}" in what)]
+        if out:
+            return Outcome(outcome.site, f"wrote or ran {out[0]}", "write")
+        if self._state(target.writes) != before:
             return Outcome(outcome.site, "changed files", "write")
         return outcome
 
@@ -129,8 +130,9 @@ class Box:
             return Outcome("refused", f"{_place(error)}: {fault}", "result or message")
         return Outcome(_place(error))
 
-    def _state(self) -> list[tuple[str, int, int]]:
-        inside = [self.beside, *self.folder.rglob("*"), *self.folder.parent.glob("*")]
+    def _state(self, writes: bool) -> list[tuple[str, int, int]]:
+        """Names, sizes and times of the files, also of those in the folder unless the reader writes there."""
+        inside = [self.beside, *([] if writes else self.folder.rglob("*")), *self.folder.parent.glob("*")]
         stats = [(str(path), path.lstat()) for path in inside]
         return sorted(
             (name, stat.st_size, stat.st_mtime_ns) for name, stat in stats if name != str(self.folder)

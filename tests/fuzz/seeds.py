@@ -13,6 +13,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import polars as pl
 from PIL import Image
 from pydicom import uid
 
@@ -299,6 +300,51 @@ def manifest(folder: Path) -> list[Files]:
         write_manifest(make_manifest(rows), path)
         found.append({path.name: path.read_bytes()})
     return found
+
+
+def archive_list(folder: Path) -> list[Files]:
+    """Lists of clips for ``lvef measure --ray``."""
+    names = ["a.avi", "inner/b.dcm", "c.mp4"]
+    tables = (
+        pl.DataFrame({"path": names}),
+        pl.DataFrame({"path": names, "root": [str(folder), None, "."], "ef_percent": [50.0, None, 1e300]}),
+        pl.DataFrame({"path": [[1, 2], [3]], "root": [True, False]}),
+    )
+    found = [{"list.parquet": _parquet(table)} for table in tables]
+    return found + [{"list.csv": table.write_csv().encode()} for table in tables[:2]]
+
+
+def archive_job() -> list[Files]:
+    """Parts of a job of ``lvef measure --ray``, also with a clip that stands there twice and values of another kind."""
+    from lvef.distributed.parts import make_table
+    from lvef.measure.serializers import measurement_json, result_row
+    from tests.measure.made_up import beating, failed, refused
+
+    rows = []
+    for number, made in enumerate((beating()[0], refused(), failed())):
+        row = {name: str(value) for name, value in result_row(made, f"{number}.avi").items()}
+        keys = {"key": str(number) * 24, "stamp": "1:2", "made_with": "a" * 24}
+        rows.append(row | keys | {"measurement": measurement_json(made)})
+    parts = [_parquet(make_table(chosen)) for chosen in (rows, rows[:2], rows[2:])]
+    odd = _parquet(
+        pl.DataFrame({"key": [1, None], "stamp": [[1], [2]], "made_with": [1.5, 2.5], "status": [True, None]})
+    )
+    job = json.dumps(
+        {"schema": "lvef-archive/1", "made_with": "a" * 24, "begun": "2026-12-01T00:00:00+00:00"}
+    ).encode()
+    first, second = "part-000001-0a.parquet", "part-000002-0b.parquet"
+    return [
+        {first: parts[0], "job.json": job},
+        {second: parts[1], first: parts[0], "job.json": job},
+        {"job.json": job, first: parts[1], second: parts[2]},
+        {first: odd, "job.json": job},
+    ]
+
+
+def _parquet(table: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def predictions() -> list[Files]:

@@ -30,6 +30,7 @@ class Target:
         folder: Whether the folder is what is given to the reader.
         share: Part of the inputs that it gets: slow ones get fewer.
         needs: A package without which it is left out.
+        writes: Whether it writes into the folder, as what resumes a run does.
     """
 
     make: Callable[..., list[Files]]
@@ -37,6 +38,7 @@ class Target:
     folder: bool = False
     share: float = 1.0
     needs: str = "lvef"
+    writes: bool = False
 
     @property
     def is_possible(self) -> bool:
@@ -153,6 +155,33 @@ def read_manifest(path: Path) -> object:
     from lvef.datasets.manifest import read_manifest
 
     return read_manifest(path).height
+
+
+def read_archive_list(path: Path) -> object:
+    """A list of clips on a cluster."""
+    from lvef.distributed.archive import find_archive
+
+    return len(find_archive([path]))
+
+
+def read_archive_job(folder: Path) -> object:
+    """The job that a command resumes: what is done, rows that no longer hold taken out, a new part."""
+    from lvef.distributed.archive import _check_job
+    from lvef.distributed.parts import PartTable
+    from lvef.distributed.storage import ResultFolder
+
+    place = ResultFolder(folder)
+    begun = _tolerant(lambda _: _check_job(place, "x", "a" * 24))(folder)
+    table = PartTable(place)
+    table.load()
+    gone = table.withdraw(lambda _, held: held.status == "ok")
+    table.add(dict.fromkeys(("key", "stamp", "made_with", "status", "reason_code"), "x"))
+    table.commit()
+    again = PartTable(place)
+    again.load()
+    if set(again.held) != set(table.held):
+        raise Rejected(f"{len(table.held)} clips were held, and {len(again.held)} when read again")
+    return bool(begun), gone
 
 
 def read_predictions(path: Path) -> object:
@@ -273,6 +302,8 @@ TARGETS: dict[str, Target] = {
     "csv": Target(seeds.table, read_table),
     "xlsx": Target(seeds.hmc_table, read_hmc, share=0.25),
     "manifest": Target(seeds.manifest, read_manifest),
+    "archive-list": Target(seeds.archive_list, read_archive_list),
+    "archive-job": Target(seeds.archive_job, read_archive_job, folder=True, writes=True),
     "predictions": Target(seeds.predictions, read_predictions),
     "result": Target(seeds.result, read_result),
     "correction": Target(seeds.correction, read_correction),
@@ -280,7 +311,7 @@ TARGETS: dict[str, Target] = {
     "onnx": Target(seeds.onnx, read_onnx, needs="onnx"),
     "recipe": Target(seeds.recipe, read_recipe, needs="torch"),
     "config": Target(seeds.config, read_config),
-    "journal": Target(seeds.journal, read_journal),
+    "journal": Target(seeds.journal, read_journal, writes=True),
     "truth": Target(seeds.truth, read_truth),
     **{
         f"data-{name}": Target(seeds.dataset(name), _importer(name), folder=True, share=0.2)

@@ -276,3 +276,12 @@ def test_header_of_an_animation_that_claims_a_huge_size(tmp_path, monkeypatch):
             VideoError, match=rf"{path.name} has frames of {size[0]} x {size[1]} pixels; at most"
         ):
             open_clip(path)
+
+
+def test_a_job_that_is_nested_too_deep_is_damaged(tmp_path):
+    from lvef.distributed.archive import _check_job
+    from lvef.distributed.storage import ResultFolder
+
+    (tmp_path / "job.json").write_text("[" * 100_000)
+    with pytest.raises(DataError, match=r"job\.json is damaged"):
+        _check_job(ResultFolder(tmp_path), "x", "a" * 24)

@@ -23,7 +23,16 @@ FEW = {
     "csv": 20,
     "predictions": 20,
 }
-FEW |= {"manifest": 8, "correction": 20, "journal": 20, "truth": 20, "result": 20, "config": 10}
+FEW |= {
+    "manifest": 8,
+    "archive-list": 20,
+    "archive-job": 20,
+    "correction": 20,
+    "journal": 20,
+    "truth": 20,
+    "result": 20,
+    "config": 10,
+}
 """Fast formats, and how many inputs of each are read in every run of the tests."""
 
 

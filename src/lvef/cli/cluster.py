@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -28,9 +29,12 @@ SECTION = ("ray", "worker_memory", "job")
 
 def _address(ctx: click.Context, param: click.Parameter, ray: str | None) -> str | None:
     """The address; refuses a file that was taken for it, before anything says that the file is missing."""
-    if ray and ((ray not in (LOCAL, "auto") and ":" not in ray) or ray.startswith(("s3:", "gs:", "file:"))):
+    if ray is not None and not re.fullmatch(rf"{LOCAL}|auto|(\[[0-9A-Fa-f:.%]+\]|[\w.-]+):\d{{1,5}}", ray):
+        from lvef.core.serialization import printable
+
         raise click.UsageError(
-            f"--ray took {ray} as the address of a cluster: write --ray after the files, or give HOST:PORT or auto."
+            f"--ray took {printable(ray)} as the address of a cluster: write --ray after the files, or give HOST:PORT or "
+            "auto."
         )
     return ray
 

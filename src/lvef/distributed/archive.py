@@ -6,7 +6,6 @@ the same command, or the same id, resumes it.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections import Counter, deque
@@ -23,7 +22,7 @@ from lvef.core.errors import ConfigError, DataError, LvefError, panics_become
 from lvef.core.journal import Journal, file_key, file_stamp, settings_key, short_hash
 from lvef.core.records import Measurement
 from lvef.core.runner import Finished, Pool, Progress, exit_code_of, finishing, run, run_record
-from lvef.core.serialization import printable, to_json
+from lvef.core.serialization import parse_json, printable, to_json
 from lvef.core.terms import Status
 from lvef.core.workers import TimeLimitExceeded, WorkerLost
 from lvef.distributed.parts import COMMIT_ROWS, COMMIT_S, Held, PartTable
@@ -359,7 +358,7 @@ def _check_job(folder: ResultFolder, job: str, made_with: str) -> str:
     if JOB_NAME not in folder.files():
         return ""
     try:
-        values = json.loads(folder.read(JOB_NAME))
+        values = parse_json(folder.read(JOB_NAME))
         schema, begun_with, begun = values["schema"], values["made_with"], str(values["begun"])
     except (ValueError, KeyError, TypeError):
         raise DataError(
