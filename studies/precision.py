@@ -12,7 +12,7 @@ import numpy as np
 
 from lvef.core.errors import ConfigError, run_main
 from lvef.core.terms import View
-from lvef.evaluation.stills.scores import ef_pairs, other_phase, score_still
+from lvef.evaluation.stills.scores import ef_pairs, other_phase, segment_and_score
 from lvef.inference.session import bf16_available
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     found = {}
     for precision in ("f32", "bf16"):
         predictor = SegmentationPredictor(MeasureOptions(weights=args.weights, precision=precision))
-        scores = [score_still(predictor, still, other=other_phase(still, stills)) for still in stills]
+        scores = [
+            segment_and_score(predictor, still, other=other_phase(still, stills))[0] for still in stills
+        ]
         found[precision] = {view: ef_pairs(scores, view)[:, 0] for view in (View.A4C, View.A2C)}
     for view in (View.A4C, View.A2C):
         difference = found["bf16"][view] - found["f32"][view]

@@ -75,36 +75,25 @@ measure_options = options_from(
 
 @dataclass(frozen=True)
 class Inputs:
-    """What is to be measured, one of the four ways.
-
-    Attributes:
-        paths: Clips and folders.
-        ed: ED still of a pair, or None.
-        es: ES still of a pair, or None.
-        a4c: A4C clip of a biplane study, or None.
-        a2c: A2C clip of a biplane study, or None.
-        study: Folder of all clips of a study, or None.
-    """
+    """What is to be measured, one of the four ways."""
 
     paths: tuple[Path, ...] = ()
+    """Clips and folders."""
     ed: Path | None = None
+    """End-diastolic still of a pair; goes with --es."""
     es: Path | None = None
+    """End-systolic still of a pair; goes with --ed."""
     a4c: Path | None = None
+    """Apical four-chamber clip of a biplane study; goes with --a2c."""
     a2c: Path | None = None
+    """Apical two-chamber clip of a biplane study; goes with --a4c."""
     study: Path | None = None
+    """Folder with all clips of one study: each clip is measured; the best A4C and the best A2C give the biplane EF."""
 
 
 input_options = combine(
     click.argument("paths", nargs=-1, type=PATH, metavar="PATH..."),
-    click.option("--ed", type=PATH, help="End-diastolic still of a pair; goes with --es."),
-    click.option("--es", type=PATH, help="End-systolic still of a pair; goes with --ed."),
-    click.option("--a4c", type=PATH, help="Apical four-chamber clip of a biplane study; goes with --a2c."),
-    click.option("--a2c", type=PATH, help="Apical two-chamber clip of a biplane study; goes with --a4c."),
-    click.option(
-        "--study",
-        type=FOLDER,
-        help="Folder with all clips of one study: each clip is measured; the best A4C and the best A2C give the biplane EF.",
-    ),
+    options_from(Inputs, only=("ed", "es", "a4c", "a2c", "study"), ranges={"study": FOLDER}),
 )
 """The argument and the options of `Inputs`."""
 

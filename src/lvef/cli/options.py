@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
+import re
 import sys
 import types
 import typing
@@ -230,7 +231,9 @@ def options_from(
     """
 
     def decorate(command: F) -> F:
-        docs, hints = field_docs(kind), typing.get_type_hints(kind)
+        # Where each field has a range, its type may be one that only type checkers know.
+        with_range = {field.name for field in dataclasses.fields(kind)} <= ranges.keys()
+        docs, hints = field_docs(kind), {} if with_range else typing.get_type_hints(kind)
         # click lists options in the reverse order of their decoration.
         for field in reversed(dataclasses.fields(kind)):
             name, default = field.name, field.default
@@ -246,9 +249,10 @@ def options_from(
                 settings["shell_complete"] = complete_models
             shown = bool(default) and default != "unknown" and not dataclasses.is_dataclass(default)
             named = names.get(name, f"--{name.replace('_', '-')}")
-            command = click.option(
-                named, *aliases.get(name, ()), name, help=docs.get(name, ""), show_default=shown, **settings
-            )(command)
+            # What stands in brackets at the end is set apart, as click does with defaults.
+            text = re.sub(r" (\[[^]]+\])$", r"  \1", docs.get(name, ""))
+            settings |= {"help": text, "show_default": shown}
+            command = click.option(named, *aliases.get(name, ()), name, **settings)(command)
         return command
 
     return decorate

@@ -28,6 +28,7 @@ from lvef.cli.options import (
     build,
     is_verbose,
     json_option,
+    options_from,
     out_option,
     print_json,
     verbosity_options,
@@ -47,23 +48,20 @@ FORMATS = ("pdf", "html", "both")
 
 @dataclass(frozen=True)
 class Request(Inputs):
-    """Files and outputs of the command.
-
-    Attributes:
-        out: Output folder; None is the default one, and a saved result's own folder.
-        format: One of `FORMATS`.
-        clip: Clips of a saved result that are elsewhere now.
-        correction: A reader's correction, or None.
-        reader: Who corrected; empty for the name in the correction.
-        as_json: Print JSON.
-    """
+    """Files and outputs of the command."""
 
     out: Path | None = None
+    """Output folder; None is the default one, and a saved result's own folder."""
     format: str = "pdf"
+    """Format of the report."""
     clip: tuple[Path, ...] = ()
+    """The clip of a saved result, if it was moved. Twice for a pair (ED, ES) or a biplane study (A4C, A2C)."""
     correction: Path | None = None
+    """A reader's correction, as the web page saves it; for one file or result."""
     reader: str = ""
+    """Who corrected; goes with --correction."""
     as_json: bool = False
+    """Print JSON."""
 
 
 @dataclass(frozen=True)
@@ -100,23 +98,12 @@ class Task:
 )
 @input_options
 @out_option(f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]")
-@click.option(
-    "--format", type=click.Choice(FORMATS), default="pdf", show_default=True, help="Format of the report."
+@options_from(
+    Request,
+    only=("format", "clip", "correction", "reader"),
+    ranges={"format": click.Choice(FORMATS), "clip": PATH},
+    metavars={"clip": "FILE", "correction": "FILE", "reader": "NAME"},
 )
-@click.option(
-    "--clip",
-    type=PATH,
-    multiple=True,
-    metavar="FILE",
-    help="The clip of a saved result, if it was moved. Twice for a pair (ED, ES) or a biplane study (A4C, A2C).",
-)
-@click.option(
-    "--correction",
-    type=PATH,
-    metavar="FILE",
-    help="A reader's correction, as the web page saves it; for one file or result.",
-)
-@click.option("--reader", default="", metavar="NAME", help="Who corrected; goes with --correction.")
 @json_option("Print JSON: an object for one report, else an array.")
 @verbosity_options()
 @measure_options

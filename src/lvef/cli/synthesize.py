@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from lvef.cli.options import (
     combine,
     json_option,
     note,
+    options_from,
     print_json,
     seed_option,
     verbosity_options,
@@ -75,50 +77,45 @@ class _RangeType(click.ParamType["Between"]):
 
 _seed = seed_option("Seed of all random numbers.")
 
+
+@dataclass(frozen=True)
+class ClipArguments:
+    """What each clip is to be; see `lvef.stores.synthetic_sources.ClipOptions`, which loads numpy."""
+
+    view: str = VIEWS[0]
+    """View."""
+    ef_percent: Between | None = None
+    """EF, one or a range, for example 30-45. [default: drawn over the whole range]"""
+    heart_rate_bpm: Between | None = None
+    """Heart rate, one or a range. [default: drawn]"""
+    rhythm: str | None = None
+    """Rhythm. [default: drawn; seven in ten sinus]"""
+    frame_rate_hz: Between | None = None
+    """Frames per second, one or a range. [default: drawn]"""
+    n_frames: int | None = None
+    """Frames of each clip. [default: as many as two to five beats take]"""
+    size: int = 112
+    """Side of the square in pixels; EchoNet-Dynamic has 112."""
+    all_split: str | None = None
+    """Put all clips into one split. [default: TRAIN, VAL and TEST by patient]"""
+
+
+RANGES: dict[str, click.ParamType[Any]] = {
+    "view": click.Choice(VIEWS, case_sensitive=False),
+    "ef_percent": _RangeType(8, 78),
+    "heart_rate_bpm": _RangeType(30, 200),
+    "rhythm": click.Choice(RHYTHMS),
+    "frame_rate_hz": _RangeType(10, 200),
+    "n_frames": Integer(8, 2000),
+    "size": Integer(48, 512),
+    "all_split": click.Choice(SPLITS, case_sensitive=False),
+}
+"""What the options of `ClipArguments` may be."""
+
 common = combine(
     click.argument("out", type=FOLDER),
     _seed,
-    click.option(
-        "--view",
-        type=click.Choice(VIEWS, case_sensitive=False),
-        default=VIEWS[0],
-        show_default=True,
-        help="View.",
-    ),
-    click.option(
-        "--ef-percent",
-        type=_RangeType(8, 78),
-        help="EF, one or a range, for example 30-45.  [default: drawn over the whole range]",
-    ),
-    click.option(
-        "--heart-rate-bpm", type=_RangeType(30, 200), help="Heart rate, one or a range.  [default: drawn]"
-    ),
-    click.option(
-        "--rhythm", type=click.Choice(RHYTHMS), help="Rhythm.  [default: drawn; seven in ten sinus]"
-    ),
-    click.option(
-        "--frame-rate-hz",
-        type=_RangeType(10, 200),
-        help="Frames per second, one or a range.  [default: drawn]",
-    ),
-    click.option(
-        "--frames",
-        "n_frames",
-        type=Integer(8, 2000),
-        help="Frames of each clip.  [default: as many as two to five beats take]",
-    ),
-    click.option(
-        "--size",
-        type=Integer(48, 512),
-        default=112,
-        show_default=True,
-        help="Side of the square in pixels; EchoNet-Dynamic has 112.",
-    ),
-    click.option(
-        "--all-split",
-        type=click.Choice(SPLITS, case_sensitive=False),
-        help="Put all clips into one split.  [default: TRAIN, VAL and TEST by patient]",
-    ),
+    options_from(ClipArguments, ranges=RANGES, names={"n_frames": "--frames"}),
     workers_option("Processes; 0 takes one for each processor."),
     ray_options,
     verbosity_options("Say on stderr what is done with each clip."),

@@ -55,7 +55,6 @@ class JobProgress:
         self._progress = progress
         self._total = 0
         self._counts: Counter[str] = Counter()
-        self._resumed = 0
         self._recent: deque[float] = deque()
         self._shown = float("-inf")
 
@@ -69,7 +68,6 @@ class JobProgress:
         """Count a clip."""
         now = time.monotonic()
         self._counts[status] += 1
-        self._resumed += resumed
         if not resumed:
             self._recent.append(now)
         while self._recent and self._recent[0] < now - WINDOW_S:

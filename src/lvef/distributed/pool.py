@@ -182,7 +182,6 @@ class RayPool:
         ray: The module, connected.
         options: How the cluster is used.
         prepare: Loads in each worker what the work needs, before it gets any.
-        on_message: Called with a sentence about workers that were lost.
 
     Attributes:
         lost: Workers that ended while they worked.
@@ -194,9 +193,8 @@ class RayPool:
         options: PoolOptions = PoolOptions(),
         *,
         prepare: Callable[[], object] | None = None,
-        on_message: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._ray, self._options, self._prepare, self._on_message = ray, options, prepare, on_message
+        self._ray, self._options, self._prepare = ray, options, prepare
         self._events: SimpleQueue[tuple[_Member, Future[Any]]] = SimpleQueue()
         self._waiting: deque[_Call] = deque()
         self._members: set[_Member] = set()
@@ -415,14 +413,12 @@ def ray_pool(
     options: PoolOptions,
     *,
     prepare: Callable[[], object] | None = None,
-    on_message: Callable[[str], None] = lambda _: None,
 ) -> Iterator[RayPool]:
     """Connect to a cluster and keep a pool there for the length of the block.
 
     Args:
         options: How the cluster is used.
         prepare: See `RayPool`.
-        on_message: See `RayPool`.
 
     Raises:
         LvefError: See `lvef.distributed.cluster.connected`.
@@ -430,7 +426,7 @@ def ray_pool(
     processors = options.workers * options.threads
     try:
         with connected(options.address, processors=processors) as ray:
-            pool = RayPool(ray, options, prepare=prepare, on_message=on_message)
+            pool = RayPool(ray, options, prepare=prepare)
             try:
                 yield pool
             finally:

@@ -102,7 +102,8 @@ def write_onnx(
         DataError: The file cannot be written.
     """
     batch = torch.export.Dim("batch")
-    with warnings.catch_warnings(), _quiet():
+    # Torch logs each operator of packages that are not installed; there is no remedy.
+    with warnings.catch_warnings(), errors_only("torch.onnx"):
         warnings.simplefilter("ignore")  # torch warns of its own internals
         program = torch.onnx.export(
             net.eval().cpu(),
@@ -124,15 +125,21 @@ def write_onnx(
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Torch logs each operator of packages that are not installed; there is no remedy."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
+def errors_only(*names: str) -> Iterator[None]:
+    """Let loggers say nothing but errors for the length of the block.
+
+    Args:
+        names: Of the loggers.
+    """
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _strip(model: onnx.ModelProto) -> None:

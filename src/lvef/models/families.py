@@ -60,7 +60,13 @@ class Family:
     output: str
 
 
-_CLIP = {"grey": (1, CLIP_FRAMES, CLIP_SIDE_PX, CLIP_SIDE_PX)}
+def _reader_of_clips(
+    name: str, config: type[Any], network: Callable[[Any], nn.Module], preset: str
+) -> Family:
+    """A network that reads the EF of grey clips, with one set of settings."""
+    clip = {"grey": (1, CLIP_FRAMES, CLIP_SIDE_PX, CLIP_SIDE_PX)}
+    return Family(name, "ef-clip", config, network, {preset: config()}, clip, "ef_percent")
+
 
 _LISTED = (
     Family(
@@ -85,33 +91,9 @@ _LISTED = (
         inputs={"grey": (1, volume_trace.SIDE_PX, volume_trace.SIDE_PX)},
         output="lines",
     ),
-    Family(
-        "r2plus1d-18",
-        "ef-clip",
-        ChannelScaling,
-        R2Plus1dEf,
-        {"echonet": ChannelScaling()},
-        _CLIP,
-        "ef_percent",
-    ),
-    Family(
-        "mvit-v2-s",
-        "ef-clip",
-        TransformerConfig,
-        TransformerEf,
-        {"default": TransformerConfig()},
-        _CLIP,
-        "ef_percent",
-    ),
-    Family(
-        "small-video",
-        "ef-clip",
-        SmallVideoConfig,
-        SmallVideoNet,
-        {"default": SmallVideoConfig()},
-        _CLIP,
-        "ef_percent",
-    ),
+    _reader_of_clips("r2plus1d-18", ChannelScaling, R2Plus1dEf, "echonet"),
+    _reader_of_clips("mvit-v2-s", TransformerConfig, TransformerEf, "default"),
+    _reader_of_clips("small-video", SmallVideoConfig, SmallVideoNet, "default"),
     Family(
         name="segnet",
         kind="segmentation",

@@ -50,15 +50,7 @@ CROWDED_LINES = 14
 """With more lines of beats and warnings than this, printed images are smaller."""
 
 
-def render_html(content: ReportContent) -> str:
-    """Write the page.
-
-    Args:
-        content: What it says.
-
-    Returns:
-        A whole document; the same content gives the same text.
-    """
+def _render_html(content: ReportContent) -> str:
     lines = sum(len(view.beats.rows) for view in content.views if view.beats) + 2 * len(content.warnings)
     lines += 6 if content.correction else 0
     lines += 4 * sum(view.quality is not None for view in content.views)
@@ -151,7 +143,7 @@ def report_html(result: Result, *, made_at: datetime.datetime | None = None) -> 
         result: As for `report_pdf`.
         made_at: Time that stands on the page; now where None.
     """
-    return render_html(content_of(result, made_at))
+    return _render_html(content_of(result, made_at))
 
 
 def render_file(name: str, result: Result) -> bytes | None:

@@ -7,7 +7,6 @@ numbers bit for bit (a test holds it), on GPUs those whose sums are not of a fix
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from lvef.core.serialization import flatten
 from lvef.inference.card import HELD_OUT, VALIDATION
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.checkpoint import check_layers
+from lvef.models.export import errors_only
 from lvef.models.families import build
 from lvef.training import run_folder
 from lvef.training.callbacks import (
@@ -386,15 +386,7 @@ def interrupts_raised() -> Iterator[None]:
 @contextmanager
 def quiet_logging() -> Iterator[None]:
     """Lightning's greetings, tips and advice stay unsaid; its errors do not."""
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module=r"(lightning|torch)\b.*")
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+    with errors_only(*TALKATIVE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"(lightning|torch)\b.*")
+        warnings.filterwarnings("ignore", category=FutureWarning)
+        yield

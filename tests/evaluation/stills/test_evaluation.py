@@ -23,7 +23,7 @@ from lvef.evaluation.runner import CaseRunner
 from lvef.evaluation.stills.evaluation import WORST, Plan, card_figures, evaluate, load_models
 from lvef.evaluation.stills.report import make_csv_files, make_report, to_summary
 from lvef.evaluation.stills.robustness import POOLED
-from lvef.evaluation.stills.scores import other_phase, score_still, segment_and_score, unpack_cavity
+from lvef.evaluation.stills.scores import other_phase, segment_and_score, unpack_cavity
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictors import SegmentationPredictor
 from tests.evaluation.conftest import SOME_PERTURBATIONS
@@ -41,7 +41,7 @@ def test_every_still_is_scored_once_as_if_alone(collection, evaluated):
     stills = list(read_stills(collection, read_split(collection, "validation")))
     for model in found.models:
         assert list(model.scores) == [
-            score_still(predictor, still, other=other_phase(still, stills)) for still in stills
+            segment_and_score(predictor, still, other=other_phase(still, stills))[0] for still in stills
         ]
         assert list(model.perturbed) == list(SOME_PERTURBATIONS)
         assert all(len(scores) == len(stills) for scores in model.perturbed.values())

@@ -21,7 +21,6 @@ from lvef.evaluation.stills.scores import (
     labels_in_image,
     line_error,
     other_phase,
-    score_still,
     segment_and_score,
 )
 from lvef.geometry.tracing import trace_labels
@@ -130,11 +129,11 @@ def test_a_still_without_a_fan_is_lost_and_not_an_error(folder):
 def test_a_changed_still_keeps_the_reference_of_the_clean_one(folder):
     predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
     still = next(read_stills(folder, ["patient0001"]))
-    clean = score_still(predictor, still)
+    clean = segment_and_score(predictor, still)[0]
     assert clean.distance_unit == "mm"
     assert clean.hausdorff_lv >= clean.distance_lv > 0
     smaller = replace(still, mask=np.where(still.mask == 1, 0, still.mask).astype(np.uint8))
-    changed = score_still(predictor, smaller, clean=clean)
+    changed = segment_and_score(predictor, smaller, clean=clean)[0]
     assert changed.volume_expert == clean.volume_expert
     assert changed.volume == clean.volume
     assert changed.dice_lv == 0
@@ -143,7 +142,9 @@ def test_a_changed_still_keeps_the_reference_of_the_clean_one(folder):
 
 def test_views_without_scale_are_in_pixels(folder):
     predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
-    units = {s.view: score_still(predictor, s).distance_unit for s in read_stills(folder, ["patient0001"])}
+    units = {
+        s.view: segment_and_score(predictor, s)[0].distance_unit for s in read_stills(folder, ["patient0001"])
+    }
     assert units == {"A4C": "mm", "A2C": "px"}
 
 
@@ -196,7 +197,7 @@ def test_the_card_tells_the_truth(camus_root):
     predictor = SegmentationPredictor(MeasureOptions(precision="f32"))
     patients = read_split(camus_root, "validation")[:12]
     stills = list(read_stills(camus_root, patients))
-    scores = [score_still(predictor, s, other=other_phase(s, stills)) for s in stills]
+    scores = [segment_and_score(predictor, s, other=other_phase(s, stills))[0] for s in stills]
     card = {f.name: f for f in predictor.entry.card.figures}
     for view in ("A4C", "A2C"):
         for phase in ("ED", "ES"):

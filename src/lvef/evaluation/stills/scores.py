@@ -124,13 +124,13 @@ class Distances(NamedTuple):
     mean: float
 
 
-def score_still(
+def segment_and_score(
     predictor: Predictor,
     still: CamusStill,
     *,
     other: CamusStill | None = None,
     clean: StillScore | None = None,
-) -> StillScore:
+) -> tuple[StillScore, NDArray[np.uint8]]:
     """Segment one still as `lvef measure` does and compare it with its mask, pixel by pixel of the original.
 
     Args:
@@ -139,18 +139,10 @@ def score_still(
         other: Still of the other phase of the same patient and view, as context for models that look at it.
         clean: Score of the unperturbed still where this one was perturbed: its EF reference is kept, and distances are
             left out.
+
+    Returns:
+        The score, and the predicted labels ``(height, width)``: all background where the image is refused.
     """
-    return segment_and_score(predictor, still, other=other, clean=clean)[0]
-
-
-def segment_and_score(
-    predictor: Predictor,
-    still: CamusStill,
-    *,
-    other: CamusStill | None = None,
-    clean: StillScore | None = None,
-) -> tuple[StillScore, NDArray[np.uint8]]:
-    """As `score_still`, with the predicted labels ``(height, width)``: all background where the image is refused."""
     labels, tracing = _segment(predictor, still, other)
     values: dict[str, Any] = {f"dice_{name}": NAN for name in STRUCTURES}
     for name in STRUCTURES if predictor.gives_masks else ("lv",):
@@ -331,7 +323,7 @@ def score_perturbed(
     """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
     # Models of one frame would not look at it.
     context = _perturb(other, change) if other is not None and predictor.sees_other_phase else None
-    return score_still(predictor, _perturb(still, change), other=context, clean=clean)
+    return segment_and_score(predictor, _perturb(still, change), other=context, clean=clean)[0]
 
 
 def _perturb(still: CamusStill, change: Perturbation) -> CamusStill:
