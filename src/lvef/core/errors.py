@@ -213,6 +213,27 @@ def panics_become(error: Exception) -> Iterator[None]:
         raise error from None
 
 
+@contextmanager
+def errors_only(*names: str) -> Iterator[None]:
+    """Let loggers say nothing but errors for the length of the block.
+
+    Args:
+        names: Of the loggers.
+    """
+    # Loaded here: short commands log nothing.
+    import logging
+
+    loggers = [logging.getLogger(name) for name in names]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
+
+
 def run_main(main: Callable[[], None]) -> None:
     """Run the ``main`` of a module started with ``python -m``: an error of ours ends in its sentence and exit code 1."""
     try:

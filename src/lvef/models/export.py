@@ -9,10 +9,8 @@ whose dense layers sum 100,352 numbers).
 
 from __future__ import annotations
 
-import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, errors_only
 from lvef.io.atomic import write_bytes_atomic
 from lvef.models.families import find_family
 
@@ -122,24 +120,6 @@ def write_onnx(
         _store_half(model)
     onnx.checker.check_model(model)
     write_bytes_atomic(path, model.SerializeToString())
-
-
-@contextmanager
-def errors_only(*names: str) -> Iterator[None]:
-    """Let loggers say nothing but errors for the length of the block.
-
-    Args:
-        names: Of the loggers.
-    """
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
 
 
 def _strip(model: onnx.ModelProto) -> None:

@@ -23,12 +23,11 @@ from lightning.pytorch.callbacks import EarlyStopping, ProgressBar, Timer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from lvef.core.errors import ConfigError
+from lvef.core.errors import ConfigError, errors_only
 from lvef.core.serialization import flatten
 from lvef.inference.card import HELD_OUT, VALIDATION
 from lvef.io.atomic import make_folder, write_text_atomic
 from lvef.models.checkpoint import check_layers
-from lvef.models.export import errors_only
 from lvef.models.families import build
 from lvef.training import run_folder
 from lvef.training.callbacks import (
