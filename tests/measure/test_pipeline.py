@@ -460,3 +460,14 @@ def test_of_two_sectors_the_live_one_is_measured(measurer, phantom_clip, frozen)
     assert found.ef_percent == pytest.approx(measurer.measure_clip(good).ef_percent, abs=0.1)
     said = next(n.text for n in found.notices if n.code == "two_sectors")
     assert f"the {'right' if frozen == 'left' else 'left'} one was measured" in said
+
+
+@pytest.mark.slow
+def test_of_two_sectors_one_above_the_other_the_larger_one_is_measured(measurer, phantom_clip):
+    good = phantom_clip.clip
+    small = np.stack([cv2.resize(f, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for f in good.frames])
+    small = np.pad(small, ((0, 0), (0, 0), (0, good.frames.shape[2] - small.shape[2])))
+    found = measurer.measure_clip(replace(good, frames=np.concatenate([small, good.frames], axis=1)))
+    assert found.ef_percent == pytest.approx(measurer.measure_clip(good).ef_percent, abs=0.5)
+    said = next(n.text for n in found.notices if n.code == "two_sectors")
+    assert "the lower one was measured" in said

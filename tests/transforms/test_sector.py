@@ -228,14 +228,92 @@ def test_a_second_sector_is_found_live_or_frozen(frozen):
         assert boxes[frozen] == sector.second, "the live one is measured"
 
 
-def test_two_sectors_that_touch_are_told_apart():
-    frames, inside = fan_frames()
-    x0, _, x1, _ = tight(inside)
-    cropped = frames[:, :, x0:x1]
-    sector = find_sector(as_clip(np.concatenate([cropped, fan_frames(seed=1)[0][:, :, x0:x1]], axis=2)))
+def cropped_fan(seed=0, scale=1.0):
+    frames, inside = fan_frames(seed=seed)
+    x0, y0, x1, y1 = tight(inside)
+    cut = frames[:, y0:y1, x0:x1]
+    return np.stack([cv2.resize(f, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for f in cut])
+
+
+def joined(*parts, axis, gap=0):
+    """Clips beside (2) or below (1) each other, with black around the smaller ones."""
+    across = 3 - axis
+    size = max(part.shape[across] for part in parts)
+    padded = []
+    for part in parts:
+        room = [(0, 0), (0, 0), (0, 0)]
+        room[across] = (0, size - part.shape[across])
+        padded.append(np.pad(part, room))
+        room[across], room[axis] = (0, 0), (0, gap)
+        padded[-1] = np.pad(padded[-1], room)
+    return np.concatenate(padded, axis=axis)
+
+
+@pytest.mark.parametrize("axis", [1, 2])
+@pytest.mark.parametrize("gap", [0, 3])
+@pytest.mark.parametrize("scale", [1.0, 0.6, 0.5])
+def test_two_sectors_that_touch_are_found_and_the_larger_one_is_measured(axis, gap, scale):
+    large, other = cropped_fan(), cropped_fan(1, scale)
+    for parts in ((large, other), (other, large)):
+        sector = find_sector(as_clip(joined(*parts, axis=axis, gap=gap)))
+        assert sector.second is not None
+        assert abs(sector.box.width - large.shape[2]) <= 8
+        assert abs(sector.box.height - large.shape[1]) <= 14
+        assert abs(sector.second.width - other.shape[2]) <= 8
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_of_three_or_six_sectors_one_is_measured(rows):
+    row = joined(*[cropped_fan(seed) for seed in range(3)], axis=2, gap=4)
+    sector = find_sector(as_clip(joined(*[row] * rows, axis=1, gap=4)))
     assert sector.second is not None
-    assert abs(sector.box.width - (x1 - x0)) <= 6
-    assert abs(sector.second.width - (x1 - x0)) <= 6
+    assert abs(sector.box.width - cropped_fan().shape[2]) <= 8
+
+
+def ecg(n, width):
+    """A sweeping ECG strip."""
+    strip = np.zeros((n, 30, width), np.uint8)
+    for i, frame in enumerate(strip):
+        x = np.arange(width)
+        y = 24 - 20 * np.exp(-((((x + 7 * i) % 80 - 40) / 3) ** 2))
+        cv2.polylines(frame, [np.stack([x, y], 1).astype(np.int32)], False, 220, 2)
+    return strip
+
+
+def panel(n, height, width):
+    """An M-mode that a bar sweeps over."""
+    grain = cv2.GaussianBlur(np.random.default_rng(5).gamma(2, 40, (height, width)), (0, 0), 1.5)
+    frames = np.repeat(np.clip(grain, 0, 255).astype(np.uint8)[None], n, axis=0)
+    return np.stack([np.roll(frame, 9 * i, axis=1) for i, frame in enumerate(frames)])
+
+
+def spectra(n, height, width):
+    """Spectral Doppler: three domes over a base line."""
+    grain = panel(n, height, width)
+    top = height * (1 - 0.9 * np.abs(np.sin(np.arange(width) * 3 * np.pi / width)))
+    return grain * (np.arange(height)[:, None] > top).astype(np.uint8)
+
+
+def colour_bar(n):
+    bar = np.zeros((n, 150, 30), np.uint8)
+    bar[:, 20:120, 10:20] = np.linspace(255, 0, 100)[:, None]
+    return bar
+
+
+LAYOUTS = {
+    "ECG strip": lambda fan: joined(fan, ecg(len(fan), fan.shape[2]), axis=1),
+    "colour bar": lambda fan: joined(fan, colour_bar(len(fan)), axis=2),
+    "thumbnail beside": lambda fan: joined(fan, cropped_fan(1, 0.35), axis=2, gap=3),
+    "thumbnail above": lambda fan: joined(cropped_fan(1, 0.3), fan, axis=1, gap=3),
+    "M-mode": lambda fan: joined(fan, panel(len(fan), 100, 280), axis=1, gap=4),
+    "M-mode that touches": lambda fan: joined(fan, panel(len(fan), 130, fan.shape[2]), axis=1),
+    "spectral Doppler": lambda fan: joined(fan, spectra(len(fan), 120, fan.shape[2]), axis=1, gap=4),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_else_a_scanner_shows_is_no_second_sector(name):
+    assert find_sector(as_clip(LAYOUTS[name](cropped_fan()))).second is None
 
 
 def test_black_frames_say_nothing_of_what_moves():
