@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -205,6 +204,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
     """
     from lvef.core.config import to_mapping
     from lvef.core.errors import MissingExtraError
+    from lvef.core.journal import file_sha256
     from lvef.inference.card import CARD_NAME, MODEL_NAME
     from lvef.io.atomic import write_text_atomic
 
@@ -220,7 +220,7 @@ def import_(name: str, file: Path, out: Path, crop: str, half: bool, as_json: bo
         if made:
             out.rmdir()
         raise
-    card = _make_card(name, crop, half, digest, parameters, hashlib.sha256(model.read_bytes()).hexdigest())
+    card = _make_card(name, crop, half, digest, parameters, file_sha256(model))
     write_text_atomic(out / CARD_NAME, json.dumps(to_mapping(card), indent=2) + "\n")
     _print_import(card, file, digest, model, out, as_json)
 
@@ -276,9 +276,9 @@ def _make_card(name: str, crop: str, half: bool, digest: str, parameters: int, m
 
 def _make_folder(out: Path, known: set[str]) -> bool:
     """Make the folder, and say whether it was made; one that holds other things is left alone."""
-    from lvef.core.errors import DataError, os_reason
+    from lvef.core.errors import DataError, explained
 
-    try:
+    with explained(DataError, f"{out}: cannot be made", "; name another folder."):
         if out.is_dir():
             foreign = sorted(p.name for p in out.iterdir() if p.name not in known)
             if foreign:
@@ -287,8 +287,6 @@ def _make_folder(out: Path, known: set[str]) -> bool:
                 )
             return False
         out.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"{out}: cannot be made ({os_reason(error)}); name another folder.") from None
     return True
 
 

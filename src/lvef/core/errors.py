@@ -203,6 +203,21 @@ def reading(path: object, remedy: str, kind: type[LvefError] = DataError) -> Ite
 
 
 @contextmanager
+def explained(kind: type[LvefError], before: str, after: str) -> Iterator[None]:
+    """Raise an error of ours where the system refuses something in the block: what could not be done, why, the remedy.
+
+    Args:
+        kind: Class of the error.
+        before: Beginning of its message; what the system says follows in brackets.
+        after: Its end, with the mark that joins it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{before} ({os_reason(error)}){after}") from None
+
+
+@contextmanager
 def panics_become(error: Exception) -> Iterator[None]:
     """Raise an error in place of a panic of a Rust library (polars, calamine) in the block, which is no ``Exception``."""
     try:

@@ -14,7 +14,7 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from lvef.core.errors import DataError, LvefError, OutputError, os_reason, reading
+from lvef.core.errors import DataError, LvefError, OutputError, explained, os_reason, reading
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import parse_json
 
@@ -45,7 +45,8 @@ class Journal:
         self.entries: dict[str, Entry] = {}
         self._file: FileIO | None = None
         content = b""
-        try:
+        remedy = ": check your rights and the free space, or choose another folder."
+        with explained(OutputError, f"{path} cannot be opened", remedy):
             if exclusive:
                 # Unbuffered: what a full disk did not take must not be written once more later.
                 self._file = path.open("a+b", buffering=0)
@@ -54,11 +55,6 @@ class Journal:
                 content = self._file.read()
             elif path.exists():
                 content = path.read_bytes()
-        except OSError as error:
-            raise OutputError(
-                f"{path} cannot be opened ({os_reason(error)}): check your rights and the free space, or choose another "
-                "folder."
-            ) from None
         *lines, rest = content.split(b"\n")
         # Whatever follows the last line break was cut off; the next line must not be appended to it.
         self._is_torn = bool(rest)

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lvef.core.errors import DataError, MissingExtraError, OutputError, os_reason, reading
+from lvef.core.errors import DataError, MissingExtraError, OutputError, explained, reading
 from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.atomic import make_folder, write_bytes_atomic
 from lvef.io.limits import MAX_FILE_BYTES
@@ -249,13 +249,11 @@ class ResultFolder:
         Raises:
             OutputError: It cannot be removed.
         """
-        try:
+        with explained(OutputError, f"{self.name}/{name} cannot be removed", "."):
             if self._local is not None:
                 (self._local / name).unlink(missing_ok=True)
             else:
                 filesystem(self._protocol).rm_file(f"{self._root}/{name}")
-        except OSError as error:
-            raise OutputError(f"{self.name}/{name} cannot be removed ({os_reason(error)}).") from None
 
 
 def _stamp(info: dict[str, Any]) -> str:

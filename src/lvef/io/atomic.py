@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lvef.core.errors import DataError, OutputError, os_reason
+from lvef.core.errors import DataError, OutputError, explained, os_reason
 from lvef.core.locks import lock
 
 _TEMPORARY = re.compile(r"\.(.*\.)?[0-9a-f]{8}\.tmp(\..*)?")
@@ -72,14 +72,12 @@ def make_folder(folder: Path) -> bool:
     Raises:
         OutputError: It cannot be made or read.
     """
-    try:
+    with explained(
+        OutputError, f"The folder {folder} cannot be made or used", "; choose another with --out."
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         remove_orphans(folder)
         return not any(folder.iterdir())
-    except OSError as cause:
-        raise OutputError(
-            f"The folder {folder} cannot be made or used ({os_reason(cause)}); choose another with --out."
-        ) from None
 
 
 def check_writable(path: str | os.PathLike[str]) -> None:
@@ -91,13 +89,9 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     if Path(path).is_dir():
         raise DataError(f"{os.fspath(path)} is a folder; a file was expected.")
     probe = Path(path).with_name(f".{secrets.token_hex(4)}.tmp")
-    try:
+    with explained(DataError, f"{os.fspath(path)} cannot be written", ": check the folder and your rights."):
         probe.open("xb").close()
         probe.unlink()
-    except OSError as cause:
-        raise DataError(
-            f"{os.fspath(path)} cannot be written ({os_reason(cause)}): check the folder and your rights."
-        ) from None
 
 
 def remove_orphans(folder: Path) -> None:
@@ -153,13 +147,9 @@ def remove_files(folder: Path, names: Collection[str]) -> None:
     Raises:
         DataError: One cannot be removed.
     """
-    try:
+    with explained(DataError, f"{folder} holds files of an earlier run that cannot be removed", "."):
         for name in sorted(names):
             (folder / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{folder} holds files of an earlier run that cannot be removed ({os_reason(error)})."
-        ) from None
 
 
 def _create_locked(path: Path) -> int:

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from lvef.core.errors import DataError, os_reason
+from lvef.core.errors import DataError, explained
 from lvef.core.locks import is_locked_elsewhere, lock
 from lvef.io.formats import known_suffix
 
@@ -52,17 +52,13 @@ class UploadStore:
     def _make_folder(self) -> None:
         # Made under a hidden name and moved once it is locked: no other process sees it without its lock.
         hidden = self._root / f".{self.folder.name}"
-        try:
+        with explained(DataError, f"No folder for uploads can be made in {self._root}", "."):
             hidden.mkdir(mode=0o700)
             if self._lock is not None:
                 self._lock.close()
             self._lock = (hidden / LOCK_NAME).open("wb")
             is_locked_elsewhere(self._lock)  # No other process does: the file is new.
             hidden.rename(self.folder)
-        except OSError as error:
-            raise DataError(
-                f"No folder for uploads can be made in {self._root} ({os_reason(error)})."
-            ) from None
 
     @property
     def owner(self) -> str:
@@ -85,14 +81,10 @@ class UploadStore:
         """
         path = self.new_path(client_name)
         try:
-            try:
-                with open_private(path) as file:
-                    file.write(data)
-            except OSError as error:
-                raise DataError(
-                    f"The upload cannot be kept while it is measured ({os_reason(error)}): make room in the folder for "
-                    "temporary files, or set TMPDIR."
-                ) from None
+            remedy = ": make room in the folder for temporary files, or set TMPDIR."
+            kept = explained(DataError, "The upload cannot be kept while it is measured", remedy)
+            with kept, open_private(path) as file:
+                file.write(data)
             yield path
         finally:
             path.unlink(missing_ok=True)
@@ -135,16 +127,12 @@ def make_private_folder(folder: Path) -> None:
     Raises:
         DataError: It cannot be made, or another user owns it.
     """
-    try:
+    with explained(DataError, f"The folder {folder} cannot be made", "; choose another with --data."):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sys.platform != "win32":
             if folder.stat().st_uid != os.getuid():
                 raise DataError(f"{folder} belongs to another user; choose a folder of your own with --data.")
             folder.chmod(0o700)
-    except OSError as error:
-        raise DataError(
-            f"The folder {folder} cannot be made ({os_reason(error)}); choose another with --data."
-        ) from None
 
 
 def open_private(path: Path) -> IO[bytes]:

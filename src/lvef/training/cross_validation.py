@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lvef.core.errors import DataError, os_reason
+from lvef.core.errors import DataError, explained
 from lvef.inference.card import HELD_OUT
 from lvef.io.atomic import write_text_atomic
 from lvef.training.fit import FitResult, fit
@@ -135,15 +135,13 @@ def _read_held_out(run: Path) -> pl.DataFrame:
 
 
 def _check_folder(out: Path) -> None:
-    try:
+    with explained(DataError, f"{out}: cannot be used", "; choose another --out."):
         out.mkdir(parents=True, exist_ok=True)
         foreign = [
             entry.name
             for entry in out.iterdir()
             if entry.name not in (FOLDS_NAME, HELD_OUT_NAME) and not entry.name.startswith("fold-")
         ]
-    except OSError as error:
-        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
     if foreign:
         raise DataError(
             f"{out}: holds {foreign[0]}, which is of no cross-validation; choose an empty or a new folder with --out."

@@ -30,7 +30,7 @@ from lightning.fabric.utilities.rank_zero import rank_zero_only
 
 import lvef
 from lvef.core.config import to_mapping
-from lvef.core.errors import ConfigError, DataError, os_reason, reading
+from lvef.core.errors import ConfigError, DataError, explained
 from lvef.core.locks import is_locked_elsewhere
 from lvef.core.serialization import csv_text, flatten, read_json
 from lvef.inference.card import PARTS, patients_sha256
@@ -48,6 +48,9 @@ HELD_OUT_NAME, ANIMATED_NAME, SYNTHETIC_NAME = "held-out.txt", "animated.npz", "
 
 SCHEMA = "lvef-train/1"
 """Version of ``run.json``."""
+
+ANOTHER = "; choose another --out."
+"""End of messages about a folder that cannot be used."""
 
 LOCK_NAME = ".lock"
 """File that a run holds for as long as it writes."""
@@ -86,7 +89,7 @@ def prepare_folder(
         ConfigError: It was begun with other settings; they are named.
     """
     path = out / RUN_NAME
-    with reading(out, "choose another --out"):
+    with explained(DataError, f"{out}: cannot be used", ANOTHER):
         if not path.exists():
             if any(entry.name != LOCK_NAME for entry in out.iterdir()):
                 raise DataError(
@@ -127,10 +130,8 @@ def locked(out: Path) -> Iterator[None]:
     if rank_zero_only.rank:
         yield
         return
-    try:
+    with explained(DataError, f"{out}: cannot be used", ANOTHER):
         file = (out / LOCK_NAME).open("ab")
-    except OSError as error:
-        raise DataError(f"{out}: cannot be used ({os_reason(error)}); choose another --out.") from None
     with file:
         if is_locked_elsewhere(file):
             raise DataError(f"{out}: another run is writing there; wait for its end or choose another --out.")
@@ -148,17 +149,13 @@ def write_run(out: Path, values: Mapping[str, Any]) -> None:
 
 
 def _clear(out: Path, name: str) -> None:
-    try:
+    with explained(DataError, f"{out}: what an earlier run left cannot be removed", ANOTHER):
         for entry in (*RUN_FILES, *([name] if name else [])):
             path = out / entry
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{out}: what an earlier run left cannot be removed ({os_reason(error)}); choose another --out."
-        ) from None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from lvef.core.errors import ConfigError, DataError, LvefError, os_reason
+from lvef.core.errors import ConfigError, DataError, LvefError, explained
 from lvef.core.locks import is_locked_elsewhere
 from lvef.inference.catalogue import find_model
 from lvef.io.uploads import UploadStore, make_private_folder
@@ -290,12 +290,8 @@ def page_address(app: AppSettings, port: int) -> str:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    try:
+    with explained(DataError, f"{path} cannot be written", "; choose another folder with --data."):
         file = path.open("wb")
-    except OSError as error:
-        raise DataError(
-            f"{path} cannot be written ({os_reason(error)}); choose another folder with --data."
-        ) from None
     with file:
         if is_locked_elsewhere(file):
             raise ConfigError(
