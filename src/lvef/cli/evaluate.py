@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +44,48 @@ MAX_OVERLAYS = 40
 
 FORMER_OPTIONS = {"--data": "stills", "--manifest": "dataset", "--synthetic": "synthetic"}
 """Options of 0.1.0 in the place of the verbs."""
+
+
+@dataclass(frozen=True)
+class StillsArguments:
+    """Values of the options of ``lvef evaluate stills`` beside those that all verbs have."""
+
+    split: str | None = None
+    """Patients to evaluate on. [default: validation]"""
+    patients: Path | None = None
+    """File with patient names, one a line, instead of a split."""
+    runs: tuple[Path, ...] = ()
+    """Folder of a training run with held-out.txt and its model; give it again for each fold. Every patient is evaluated with
+    the model that has not seen it, and all are pooled."""
+    robustness: bool = False
+    """Also evaluate under 19 perturbations of the image (20 times as long)."""
+    write_card: bool = False
+    """Put the metrics into the model's card; they are then measured in f32."""
+
+
+@dataclass(frozen=True)
+class DatasetArguments:
+    """Values of the options of ``lvef evaluate dataset`` beside those that all verbs have."""
+
+    split: str | None = None
+    """Clips to evaluate. [default: test]"""
+    predictions: tuple[Path, ...] = ()
+    """CSV of item and ef_percent (or predicted_percent) in place of a model; give it again for more."""
+    train_cards: tuple[Path, ...] = ()
+    """Model whose training patients must not be evaluated, beside those given: that of a file of predictions, or one that
+    training began with."""
+    runs: tuple[Path, ...] = ()
+    """Folder of a training run whose loss curves are shown."""
+    overlays: int = 0
+    """So many evaluated cases, and as many of training, are shown with predicted and reference lines. [default: 0]"""
+
+
+DATASET_RANGES: dict[str, click.ParamType[Any]] = {
+    "split": click.Choice(MANIFEST_SPLITS),
+    **dict.fromkeys(("predictions", "train_cards", "runs"), PATH),
+    "overlays": Integer(0, MAX_OVERLAYS),
+}
+"""What the options of `DatasetArguments` may be, where their types are too general."""
 
 
 def _common_options(weights: str) -> Callable[[F], F]:
@@ -99,25 +141,7 @@ def evaluate() -> None:
 
 @evaluate.command()
 @click.argument("data", type=PATH)
-@click.option(
-    "--split", type=click.Choice(STILLS_SPLITS), help="Patients to evaluate on.  [default: validation]"
-)
-@click.option("--patients", type=PATH, help="File with patient names, one a line, instead of a split.")
-@click.option(
-    "--runs",
-    type=PATH,
-    multiple=True,
-    help="Folder of a training run with held-out.txt and its model; give it again for each fold. Every patient is evaluated "
-    "with the model that has not seen it, and all are pooled.",
-)
-@click.option(
-    "--robustness", is_flag=True, help="Also evaluate under 19 perturbations of the image (20 times as long)."
-)
-@click.option(
-    "--write-card",
-    is_flag=True,
-    help="Put the metrics into the model's card; they are then measured in f32.",
-)
+@options_from(StillsArguments, ranges={"split": click.Choice(STILLS_SPLITS), "runs": PATH})
 @_common_options("; give it again for each further model")
 @click.pass_context
 def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: bool, **values: Any) -> None:  # noqa: ANN401
@@ -185,34 +209,8 @@ def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: b
 
 @evaluate.command()
 @click.argument("manifest", type=PATH)
-@click.option("--split", type=click.Choice(MANIFEST_SPLITS), help="Clips to evaluate.  [default: test]")
-@click.option(
-    "--predictions",
-    type=PATH,
-    multiple=True,
-    help="CSV of item and ef_percent (or predicted_percent) in place of a model; give it again for more.",
-)
-@click.option(
-    "--train-card",
-    "train_cards",
-    type=PATH,
-    multiple=True,
-    help="Model whose training patients must not be evaluated, beside those given: that of a file of predictions, or one "
-    "that training began with.",
-)
-@click.option(
-    "--losses",
-    "runs",
-    type=PATH,
-    multiple=True,
-    help="Folder of a training run whose loss curves are shown.",
-)
-@click.option(
-    "--overlays",
-    type=Integer(0, MAX_OVERLAYS),
-    default=0,
-    show_default=True,
-    help="So many evaluated cases, and as many of training, are shown with predicted and reference lines.",
+@options_from(
+    DatasetArguments, ranges=DATASET_RANGES, names={"train_cards": "--train-card", "runs": "--losses"}
 )
 @workers_option("With --ray: workers; 0 takes one for each processor of the cluster.")
 @ray_options
