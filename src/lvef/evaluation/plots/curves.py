@@ -238,6 +238,6 @@ def risk_coverage_png(
         names.append(f"{words} {limit:g} points")
     axes.set(xlim=(0, 100), ylim=(0, 1.15 * max(tops)))
     draw_legend(axes, handles, names, loc="upper left", bbox_to_anchor=(1.02, 1.0))
-    label_axes(axes, "answered, narrowest interval first (%)", "mean absolute error (EF points)")
-    write_text(axes, 1.04, 0.02, "marks: answered up to\nthis width", at="axes", color=INK, va="bottom")
+    label_axes(axes, "cases with an EF (%), narrowest interval first", "mean absolute error (EF points)")
+    write_text(axes, 1.04, 0.02, "marks: cases up to\nthis width", at="axes", color=INK, va="bottom")
     return to_png(figure)
