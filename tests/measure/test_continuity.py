@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -221,17 +223,44 @@ def test_an_image_that_changes_its_size_is_warned_of(frames, name):
     assert codes(part) == expected
 
 
-@pytest.mark.realdata
-def test_cines_of_other_hospitals_keep_their_size_and_a_zoom_of_a_tenth_is_seen():
+def cines_of_other_hospitals():
     folder = ROOT.parent / "shared" / "data" / "external"
     files = sorted([*folder.glob("*.mkv"), *folder.glob("*.mp4")])
     if not files:
         pytest.skip("the images of other hospitals are not beside the repository (../shared/data/external)")
-    for file in files:
+    return files
+
+
+@pytest.mark.realdata
+def test_cines_of_other_hospitals_keep_their_size_and_a_zoom_of_a_tenth_is_seen():
+    for file in cines_of_other_hospitals():
         frames = open_clip(file).frames
         number = np.arange(len(frames))
         swinging = scaled(frames, 1 - 0.05 * (1 - np.cos(2 * np.pi * number / 25)))
         assert size_change(frames, number) < MAX_SIZE_CHANGE < size_change(swinging, number), file.name
+
+
+@pytest.mark.realdata
+def test_cines_of_other_hospitals_are_whole_and_their_copies_and_orders_are_seen():
+    found = []
+    for file in cines_of_other_hospitals():
+        clip = open_clip(file)
+        frames, rate_hz, n = clip.frames, 1 / float(np.median(np.diff(clip.times_s))), len(clip.frames)
+        frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
+        for step in (1, 2):
+            assert not {"frame_order", "likely_copies", "freeze", "cut"} & {
+                *codes(part_of(frames[::step], rate_hz / step))
+            }
+        assert "frame_order" in codes(part_of(frames[: n // 2 * 2][np.arange(n // 2 * 2) ^ 1], rate_hz)), (
+            file.name
+        )
+        with pytest.raises(QualityRefusal, match="in no order"):
+            part_of(frames[np.random.default_rng(3).permutation(n)], rate_hz)
+        first = frames[: n // 2]
+        for second in (first, first[::-1]):
+            part = part_of(h264(np.concatenate([first, second]), 26), rate_hz)
+            found.append(bool({"likely_copies", "repeated_loop", "played_backward"} & {*codes(part)}))
+    assert np.mean(found) >= 0.9
 
 
 LOOPS = {
@@ -266,6 +295,108 @@ def test_what_is_played_backward_holds_no_new_beats(frames, name):
     first, last = ends(part)
     assert first == 0
     assert abs(last - 59) <= 1
+
+
+def h264(frames, crf):
+    """The frames as they come back from an H.264 file."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="matroska") as file:
+        stream = file.add_stream("libx264", rate=30, options={"crf": str(crf), "preset": "veryfast"})
+        stream.height, stream.width = frames.shape[1:]
+        stream.pix_fmt = "yuv420p"
+        for frame in frames:
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="gray")))
+        file.mux(stream.encode())
+    buffer.seek(0)
+    with av.open(buffer) as file:
+        return np.stack([frame.to_ndarray(format="gray") for frame in file.decode(video=0)])
+
+
+@pytest.fixture(scope="module")
+def clear():
+    """A recording with little noise."""
+    return phantom_frames(
+        4,
+        frame_rate_hz=30.0,
+        n_frames=45,
+        heart_rate_bpm=66.0,
+        ef_percent=60.0,
+        noise_grey=0.0,
+        effects=False,
+        size=224,
+    )
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_compressed_copies_are_warned_of(clear, back):
+    made = h264(np.concatenate([clear, clear[::-1] if back else clear]), 28)
+    part = part_of(made, 30.0)
+    assert part.is_whole
+    assert codes(part) == ["likely_copies"]
+    assert part_of(h264(clear, 28), 30.0).notices == ()
+
+
+ORDERS = {
+    "pairs swapped": lambda n: np.arange(n) ^ 1,
+    "as coded": lambda n: np.concatenate([[0], *([i + 3, i + 1, i + 2] for i in range(0, n - 3, 3))]),
+    "moved by two frames": lambda n: np.argsort(np.arange(n) + np.random.default_rng(2).normal(0, 2, n)),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("step", [1, 2])
+def test_frames_in_a_wrong_order_are_warned_of(frames, name, step):
+    good = frames[::step]
+    part = part_of(good[ORDERS[name](len(good))], 50.0 / step)
+    assert "frame_order" in codes(part)
+
+
+def test_frames_in_no_order_are_refused(frames, other_view):
+    shuffled = frames[np.random.default_rng(1).permutation(N)]
+    with pytest.raises(
+        QualityRefusal, match=r"clip\.avi: The frames are in no order: in .* Export"
+    ) as refusal:
+        part_of(shuffled)
+    assert refusal.value.code == "frame_order"
+    with pytest.raises(QualityRefusal, match="in no order"):
+        part_of(np.stack([frames, other_view], axis=1).reshape(2 * N, *frames.shape[1:]))
+    part = part_of(shuffled, chosen=(3, 9))
+    assert part.is_whole
+    assert "frame_order" in codes(part)
+
+
+@pytest.mark.parametrize("sd", [3, 12])
+@pytest.mark.parametrize("length", [35, 60])
+def test_a_freeze_below_noise(frames, sd, length):
+    """Noise of a later stage goes on where the image stands."""
+    part = part_of(broken.noisy(broken.frozen(frames, 40, length), sd))
+    assert codes(part) == ["freeze"]
+    first, last = ends(part)
+    assert abs(first - 40 - length) <= 5
+    assert last == N + length - 2
+
+
+def test_noise_alone_is_no_freeze(frames):
+    assert part_of(broken.noisy(np.repeat(frames[:1], N, axis=0), 8)).notices == ()
+
+
+@pytest.fixture(scope="module")
+def hearts():
+    options = {"frame_rate_hz": 30.0, "n_frames": 70}
+    return [phantom_frames(i, view=View.A2C if i % 2 else View.A4C, **options) for i in range(20, 27)]
+
+
+@pytest.mark.parametrize("length", [15, 24, 30])
+def test_a_montage_of_many_parts(hearts, length):
+    """21 short parts of 0.5, 0.8 and 1 second, and one that is longer than the others."""
+    starts = np.random.default_rng(1).integers(0, 70 - length, 21)
+    parts = [hearts[i % 6][start : start + length] for i, start in enumerate(starts.tolist())]
+    parts[9] = hearts[6][:60]
+    part = part_of(np.concatenate(parts), 30.0)
+    # Some of the short parts show the same frames.
+    assert codes(part) == ["cut", "repeated_loop"]
+    assert "in 19 more places" in part.notices[0].text
+    assert ends(part) == (9 * length, 9 * length + 59)
 
 
 LEADS = {

@@ -33,6 +33,10 @@ ZOOM, MAX_SIZE_CHANGE = "zoom_changes", 0.08
 `lvef.transforms.continuity.size_change`): 120 phantoms and animated stills at most .01, 10 cines of other hospitals at most
 .065, these with a zoom that swings by 10 % .094 and more (``tests/measure/test_continuity.py`` holds the latter two)."""
 
+ORDER, COPIES = "frame_order", "likely_copies"
+"""Codes of the warnings that frames are in a wrong order, also of the refusal where they are in none, and that frames are
+likely copies of earlier ones (`lvef.transforms.continuity`)."""
+
 FEW_NEW, MIN_NEW_HZ = "few_new_frames", 15.0
 """Code of the warning that so few frames a second show anything new that end-systole may be missed, and that rate."""
 
@@ -65,7 +69,7 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
         chosen: Frames that the user chose; then only cuts end a part, and it is the one that has them.
 
     Raises:
-        QualityRefusal: ``no_good_part``, no part is long enough.
+        QualityRefusal: ``no_good_part``, no part is long enough; ``frame_order``, frames are in no order.
         GeometryError: The chosen frames lie on two sides of a cut.
     """
     breaks = find_breaks(clip.frames, clip.times_s)
@@ -73,6 +77,8 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
     n = len(clip.frames)
     if breaks.shows_nothing or any(not 0 <= frame < n for frame in by_hand):
         return GoodPart(np.arange(n), np.zeros(n, bool))
+    if breaks.at_random and not by_hand:
+        raise QualityRefusal(ORDER, f"{clip.source}: {_order_text(breaks)} {ORDER_REMEDY}")
     parts = breaks.parts(only_cuts=bool(by_hand))
     if by_hand:
         parts = [part for part in parts if np.isin(by_hand, part).all()]
@@ -91,6 +97,12 @@ def good_part(clip: Clip, chosen: Sequence[int | None] = ()) -> GoodPart:
     if len(best) < n:
         more = f"The longest continuous part was measured: {_range(best[0], best[-1])} of 0 to {n - 1}."
         notices = [replace(notices[0], text=f"{notices[0].text} {more}"), *notices[1:]]
+    if breaks.likely_copies[best].any():
+        text = (
+            f"The clip likely repeats itself, or runs backward: {_list(breaks.likely_copies)} are so close to earlier "
+            "frames that they may be copies, and beats may be counted twice. Use the recording as it was acquired."
+        )
+        notices = [*notices, CodedWarning(COPIES, text)]
     change = size_change(clip.frames, best)
     if change > MAX_SIZE_CHANGE and not by_hand:
         text = (
@@ -240,6 +252,8 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
     ):
         if flags.any():
             found.append(CodedWarning(code, text.format(_list(flags))))
+    if breaks.disorder:
+        found.append(CodedWarning(ORDER, f"{_order_text(breaks)} {ORDER_REMEDY}"))
     if breaks.repeated > MIN_REPEATED * (breaks.repeated + breaks.new):
         rate = breaks.new / (breaks.new + breaks.repeated) / float(np.median(np.diff(times_s)))
         text = (
@@ -254,6 +268,17 @@ def _warnings(breaks: Breaks, times_s: FloatArray) -> list[CodedWarning]:
             )
             found.append(CodedWarning(FEW_NEW, text))
     return found
+
+
+ORDER_REMEDY = "Export the clip again, with its frames in the order of their times."
+
+
+def _order_text(breaks: Breaks) -> str:
+    order = "in no order" if breaks.at_random else "not in the order in which they were recorded"
+    return (
+        f"The frames are {order}: in {100 * breaks.disorder:.0f} % of places two that follow each other differ more than "
+        "those around them."
+    )
 
 
 def _more(places: Sequence[object]) -> str:

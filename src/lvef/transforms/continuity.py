@@ -1,4 +1,4 @@
-"""Where a clip is no continuous recording: blank frames, freezes, damaged frames, cuts, and frames shown before.
+"""Where a clip is no continuous recording: blank frames, freezes, damage, cuts, frames shown before or in a wrong order.
 
 Frames are compared on coarse images of 32 x 32 cells, so that speckle and flicker do not count and long clips are cheap.
 A cut to the same view of the same heart, at the same place, cannot be distinguished from the motion of the heart.
@@ -6,10 +6,12 @@ A cut to the same view of the same heart, at the same place, cannot be distingui
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from lvef.core.records import BoolArray, FloatArray, FrameArray
@@ -31,6 +33,14 @@ run on below a frozen image."""
 MIN_FREEZE_S, MIN_FREEZE_FRAMES = 0.25, 4
 """An image that stands for so long is a freeze. Diastasis of a slow heart still has speckle that changes."""
 
+SLOW_HZ = 13.0
+"""At fewer frames a second a fast heart has no order that can be seen, and may look as if it stood still."""
+
+STEADY_S, STEADY_FRAMES, STEADY_GROWTH, STEADY_RANGE, STEADY_LEVEL = 0.5, 6, 1.15, 1.5, 0.85
+"""An image that stands below noise: for so many seconds and frames the squared difference of every second frame, and of
+frames half as far apart, is within so many times that of neighbours, none of which is above so many times their mean; and
+that is below this part of what lively steps have. Figures, also of the next signs: ``python -m studies.broken_clips``."""
+
 CUT_RATIO, EDGE_RATIO = 1.15, 2.0
 """A step that is so many times as large as any difference inside the second before or the second after it is a cut; the
 second value counts where one side has fewer frames than `MIN_SIDE`. 105 fine cines, 10-80 frames/s: at most 0.89; views,
@@ -43,7 +53,11 @@ WITHIN_QUANTILE = 0.95
 """Of the differences inside one side: a damaged frame more or less does not count."""
 
 MOST_CANDIDATES = 16
-"""So many of the largest steps are looked at: a clip of more parts is no recording."""
+"""So many of the largest steps are looked at, and as many again while there are cuts among them."""
+
+SHORT_S, SHORT_RATIO, MIN_SHORT = 0.2, 2.0, 3
+"""In a montage of short parts the windows hold other cuts: so many steps that are so many times as large as any difference
+inside such a short window are cuts, and no other window reaches beyond them."""
 
 LONGEST_DAMAGE, MAX_FOREIGN_S = 2, 1.0
 """So many frames in a row that show nothing, or another image than those before and after, are left out, and the recording
@@ -52,7 +66,19 @@ goes on behind them. More, up to so many seconds, end the good part."""
 COPY_PART = 0.28
 """Frames that differ by less than this part of the usual step are copies. Two beats of one heart: at least 0.35 over half
 of their frames, where cycle and frame rate fit exactly; copies of real cines in lightly compressed H.264: at most 0.24.
-In stronger compression (a constant rate factor of 23 and above) loops are missed in a growing part of clips."""
+In stronger compression (a constant rate factor of 23 and above) loops are missed in a growing part of clips: these are
+*likely* copies, by the next sign."""
+
+LIKELY_S, LOOP_PART, TURN_PART, PART_HZ = 0.6, (0.15, 0.25), (0.3, 0.4), 30.0
+"""Frames of so many seconds are likely copies where their squared difference from the originals is below this part of that
+from the originals' neighbours; the second pair is for the opposite order, on both sides of a turning point. The first value
+is for `PART_HZ` and goes with the square of the frame rate, as the motion between neighbours does, up to the second. Beats
+that are equal to the frame are copies here."""
+
+DISORDER_RATIO, MAX_DISORDER, MIN_DISORDERED, RANDOM_PART = 1.2, 0.13, 3, 0.85
+"""Frames are in a wrong order where the step between two is so many times as large as the difference of the two around
+them, in more than this part of places and in so many; at random where the mean step is also above this part of the mean
+difference of any two frames."""
 
 MIN_COPY_S, MIN_COPY_FRAMES = 0.25, 6
 """So many copies in the same or the opposite order make a loop."""
@@ -80,6 +106,9 @@ class Breaks:
         copies: ``(n,)`` 0 for a new image, 1 for a copy in the order of the originals, -1 in the opposite order.
         repeated: Frames that are equal to the one before, outside of freezes.
         new: Frames that are not, outside of freezes.
+        likely_copies: ``(n,)`` frames that are likely copies of earlier ones, beside ``copies``.
+        disorder: Part of places at which frames are in a wrong order; 0 where there are no more than chance explains.
+        at_random: Whether they are in no order at all; copies are then not looked for.
         shows_nothing: Whether the whole clip is of one colour; nothing else is then said.
     """
 
@@ -90,6 +119,9 @@ class Breaks:
     copies: NDArray[np.int8]
     repeated: int
     new: int
+    likely_copies: BoolArray
+    disorder: float = 0.0
+    at_random: bool = False
     shows_nothing: bool = False
 
     @property
@@ -132,7 +164,7 @@ def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
     n, cells = len(frames), _coarse(frames)
     nothing = np.zeros(n, bool)
     if cells.std(axis=1).max() < MIN_CONTRAST:
-        return Breaks(nothing, nothing, (), (), np.zeros(n, np.int8), 0, n, shows_nothing=True)
+        return Breaks(nothing, nothing, (), (), np.zeros(n, np.int8), 0, n, nothing, shows_nothing=True)
     blank, damaged = _blank(cells), nothing.copy()
     for first, last in runs_of(blank):
         damaged[first : last + 1] = last + 1 - first <= LONGEST_DAMAGE
@@ -140,7 +172,7 @@ def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
     still = _still_steps(cells, ~(blank | damaged))
     freezes = tuple(
         (first, last + 1)
-        for first, last in runs_of(still)
+        for first, last in runs_of(still | _steady_steps(cells, ~(blank | damaged), times_s))
         if last + 2 - first >= MIN_FREEZE_FRAMES and times_s[last + 1] - times_s[first] >= MIN_FREEZE_S
     )
     seen = ~(blank | damaged)
@@ -154,8 +186,19 @@ def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
     good = np.delete(np.arange(len(numbers)), strange)
     numbers, distances = numbers[good], distances[np.ix_(good, good)]
     cuts = tuple((int(numbers[i]), int(numbers[i + 1])) for i in _cuts(distances, times_s[numbers]))
-    copies = _copies(cells, numbers, times_s, still)
-    return Breaks(blank, damaged, freezes, cuts, copies, repeated, int(seen.sum()) - repeated)
+    copies, likely = np.zeros(n, np.int8), nothing.copy()
+    fresh = (numbers == 0) | ~still[numbers - 1]
+    disorder, at_random = _disorder(distances[np.ix_(fresh, fresh)], times_s[numbers[fresh]])
+    if not disorder:
+        distances = _distances(cells[numbers])
+        copies = _copies(distances, n, numbers, times_s, still)
+        shown = np.flatnonzero(fresh & (copies[numbers] == 0))
+        for part in np.split(shown, np.searchsorted(numbers[shown], [first for _, first in cuts])):
+            likely[numbers[part]] = _likely_copies(distances[np.ix_(part, part)], times_s[numbers[part]])
+    return Breaks(
+        *(blank, damaged, freezes, cuts, copies, repeated, int(seen.sum()) - repeated),
+        *(likely, disorder, at_random),
+    )
 
 
 def _coarse(frames: FrameArray) -> NDArray[np.float32]:
@@ -192,6 +235,31 @@ def _still_steps(cells: NDArray[np.float32], seen: BoolArray) -> BoolArray:
     return np.asarray((typical <= max(STILL_PART * lively, STILL_LEVEL * contrast)) & both, dtype=np.bool_)
 
 
+def _steady_steps(cells: NDArray[np.float32], seen: BoolArray, times: FloatArray) -> BoolArray:
+    """Whether nothing but noise changes from a frame to the next, ``(n - 1,)``."""
+    n, steady, both = len(cells), np.zeros(len(cells) - 1, bool), seen[1:] & seen[:-1]
+    step_s = float(np.median(np.diff(times))) if n > 1 else 1.0
+    length = max(STEADY_FRAMES, round(STEADY_S / step_s))
+    if n <= length or not both.any() or step_s > 1 / SLOW_HZ:
+        return steady
+
+    def change(lag: int) -> FloatArray:
+        return np.array([np.square(cells[i + lag] - cells[i]).sum() for i in range(n - lag)], float)
+
+    steps = np.where(both, change(1), np.inf)
+    windows = sliding_window_view(steps, length - 1)
+    near = windows.mean(axis=1)
+    found = (near < STEADY_LEVEL * np.percentile(steps[both], 90)) & (
+        windows.max(axis=1) < STEADY_RANGE * near
+    )
+    for lag in (2, length // 2):
+        far = sliding_window_view(change(lag), length - lag).mean(axis=1)
+        found &= (far < STEADY_GROWTH * near) & (near < STEADY_GROWTH * far)
+    for at in np.flatnonzero(found).tolist():
+        steady[at : at + length - 1] = True
+    return steady
+
+
 def _evened_distances(cells: NDArray[np.float32], frames: FrameNumbers) -> NDArray[np.float32]:
     """Differences of frames, brightness and contrast aside, ``(k, k)``."""
     fold = SIDE // COARSE_SIDE
@@ -215,13 +283,25 @@ def _distances(points: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.sqrt(np.maximum(between, 0)), dtype=np.float32)
 
 
-def _within(distances: NDArray[np.float32], times: FloatArray, last: int, first: int) -> tuple[float, int]:
-    """Largest usual difference inside the windows before ``last`` and after ``first``, and frames in the smaller one."""
-    n = len(times)
+def _within(
+    distances: NDArray[np.float32],
+    times: FloatArray,
+    last: int,
+    first: int,
+    *,
+    seconds: float = CUT_WINDOW_S,
+    cuts: Collection[int] = (),
+) -> tuple[float, int]:
+    """Largest usual difference inside the windows before ``last`` and after ``first``, and frames in the smaller one.
+
+    No window reaches beyond ``cuts``, the last places before cuts that are known.
+    """
+    low = max((cut + 1 for cut in cuts if cut < last), default=0)
+    high = min((cut + 1 for cut in cuts if cut >= first), default=len(times))
     # Rounding of times must not decide.
-    window = CUT_WINDOW_S + 1e-3 if min(last + 1, n - first) >= MIN_SIDE else 2 * CUT_WINDOW_S
-    start = min(int(np.searchsorted(times, times[last] - window)), max(last - MIN_SIDE + 1, 0))
-    end = max(int(np.searchsorted(times, times[first] + window, side="right")), min(first + MIN_SIDE, n))
+    window = seconds + 1e-3 if min(last + 1 - low, high - first) >= MIN_SIDE else 2 * seconds
+    start = max(low, min(int(np.searchsorted(times, times[last] - window)), last - MIN_SIDE + 1))
+    end = min(high, max(int(np.searchsorted(times, times[first] + window, side="right")), first + MIN_SIDE))
     sides = distances[start : last + 1, start : last + 1], distances[first:end, first:end]
     usual = max(
         float(np.partition(side, at := int(WITHIN_QUANTILE * (side.size - 1)))[at])
@@ -230,9 +310,9 @@ def _within(distances: NDArray[np.float32], times: FloatArray, last: int, first:
     return max(usual, 1e-6), min(len(side) for side in sides)
 
 
-def _candidates(steps: NDArray[np.float32]) -> list[int]:
-    """Places of the largest steps, in the order of time; only these are looked at closely."""
-    large = np.argsort(steps)[-MOST_CANDIDATES:]
+def _candidates(steps: NDArray[np.float32], start: int = 0) -> list[int]:
+    """Places of the largest steps, behind so many larger ones, in the order of time; only these are looked at closely."""
+    large = np.argsort(-steps)[start : start + MOST_CANDIDATES]
     return sorted(large[steps[large] > CUT_RATIO * np.median(steps)].tolist())
 
 
@@ -264,24 +344,30 @@ def _cuts(distances: NDArray[np.float32], times: FloatArray) -> list[int]:
     """Places of the last frame before each cut."""
     if len(times) < MIN_SIDE:
         return []
-    steps = np.diagonal(distances, 1)
-    found = []
-    for i in _candidates(steps):
-        usual, smaller = _within(distances, times, i, i + 1)
-        if steps[i] > (CUT_RATIO if smaller >= MIN_SIDE else EDGE_RATIO) * usual:
-            found.append(i)
-    return found
+    steps, known = np.diagonal(distances, 1), set[int]()
+    for seconds, ratio, at_least in ((SHORT_S, SHORT_RATIO, MIN_SHORT), (CUT_WINDOW_S, CUT_RATIO, 1)):
+        found = known.copy()
+        for start in range(0, len(steps), MOST_CANDIDATES):
+            candidates = _candidates(steps, start)
+            for i in candidates:
+                usual, smaller = _within(distances, times, i, i + 1, seconds=seconds, cuts=found)
+                if steps[i] > (ratio if smaller >= MIN_SIDE else EDGE_RATIO) * usual:
+                    found.add(i)
+            if found.isdisjoint(candidates):
+                break
+        if len(found) >= at_least:
+            known = found
+    return sorted(known)
 
 
 def _copies(
-    cells: NDArray[np.float32], kept: FrameNumbers, times: FloatArray, still: BoolArray
+    distances: NDArray[np.float32], n_frames: int, kept: FrameNumbers, times: FloatArray, still: BoolArray
 ) -> NDArray[np.int8]:
-    """Which frames show an earlier one again, in the same (1) or the opposite order (-1); ``(n,)``."""
-    copies = np.zeros(len(cells), np.int8)
+    """Which frames show an earlier one again, in the same (1) or the opposite order (-1); ``(n_frames,)``."""
+    copies = np.zeros(n_frames, np.int8)
     n = len(kept)
     if n < 2 * MIN_COPY_FRAMES:
         return copies
-    distances = _distances(cells[kept])
     steps = np.diagonal(distances, 1)
     lively = steps[~still[kept[:-1]]]
     if len(lively) == 0:
@@ -304,6 +390,47 @@ def _copies(
             again = kept[n - 1 - max(offset, 0) - np.arange(first, last + 1)]
             copies[again[copies[again] == 0]] = -1
     return copies
+
+
+def _likely_copies(distances: NDArray[np.float32], times: FloatArray) -> BoolArray:
+    """Which frames are much closer to earlier ones than to the neighbours of these, ``(k,)``."""
+    n, found = len(times), np.zeros(len(times), bool)
+    if n < 2 * MIN_COPY_FRAMES:
+        return found
+    rate = 1 / float(np.median(np.diff(times)))
+    length = max(MIN_COPY_FRAMES, round(LIKELY_S * rate))
+    loop, turn = (min(most, part * (rate / PART_HZ) ** 2) for part, most in (LOOP_PART, TURN_PART))
+    for lag in range(length + 1, n - length):
+        same, before, behind = (
+            np.square(np.diagonal(distances, lag + by)[: n - lag - 1], dtype=float) for by in (0, -1, 1)
+        )
+        excess = np.cumsum(2 * same - loop * (before + behind))
+        excess[length:] -= excess[:-length]
+        for start in np.flatnonzero(excess[length - 1 :] < 0).tolist():
+            found[start + lag : start + lag + length] = True
+    # Twice the place of a turning point, and the frames before and behind it.
+    middle = np.arange(2 * length, 2 * n - 2 * length - 3)[:, None]
+    first = middle // 2 - np.arange(1, length + 1)
+    last = middle - first
+    near = np.square(distances[first, last - 1]) + np.square(distances[first, last + 1])
+    turned = 2 * np.square(distances[first, last]).sum(axis=1) < turn * near.sum(axis=1)
+    found[last[turned]] = True
+    return found
+
+
+def _disorder(distances: NDArray[np.float32], times: FloatArray) -> tuple[float, bool]:
+    """Part of places at which frames are in a wrong order, 0 for few, and whether they are in none at all."""
+    n = len(distances)
+    if n < 2 * MIN_SIDE or np.median(np.diff(times)) > 1 / SLOW_HZ:
+        return 0.0, False
+    step, second, around = (np.diagonal(distances, lag) for lag in (1, 2, 3))
+    wrong = step[1:-1] > DISORDER_RATIO * around
+    if np.median(step) > DISORDER_RATIO * np.median(second):  # two recordings in turn
+        wrong = np.ones_like(wrong)
+    part = float(wrong.mean())
+    if part <= MAX_DISORDER or wrong.sum() < MIN_DISORDERED:
+        return 0.0, False
+    return part, bool(step.mean() > RANDOM_PART * distances.sum() / (n * (n - 1)))
 
 
 def size_change(frames: FrameArray, recording: FrameNumbers) -> float:
