@@ -51,6 +51,7 @@ def free_texts() -> dict[str, str]:
         flags(*range(20, 40)).astype(np.int8),
         0,
         39,
+        none,
     )
     times = np.arange(40) * 0.08
     notices = [

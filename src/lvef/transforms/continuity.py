@@ -187,7 +187,7 @@ def find_breaks(frames: FrameArray, times_s: FloatArray) -> Breaks:
     numbers, distances = numbers[good], distances[np.ix_(good, good)]
     cuts = tuple((int(numbers[i]), int(numbers[i + 1])) for i in _cuts(distances, times_s[numbers]))
     copies, likely = np.zeros(n, np.int8), nothing.copy()
-    fresh = (numbers == 0) | ~still[numbers - 1]
+    fresh = np.append(True, ~still)[numbers]
     disorder, at_random = _disorder(distances[np.ix_(fresh, fresh)], times_s[numbers[fresh]])
     if not disorder:
         distances = _distances(cells[numbers])
