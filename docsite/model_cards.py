@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from docsite.pages import ROOT
-from lvef.inference.card import COST, NOT_VALIDATED, Card, Figure, display_name, experimental_text, read_card
+from lvef.inference.card import (
+    COST,
+    NOT_VALIDATED,
+    Card,
+    CardMetric,
+    display_name,
+    experimental_text,
+    read_card,
+)
 
 WEIGHTS = ROOT / "weights" / "lvef-weights-camus" / "src" / "lvef_weights_camus"
 """Models of this repository."""
@@ -87,9 +95,9 @@ def _facts(card: Card) -> str:
     )
 
 
-def _metrics(figures: Sequence[Figure]) -> str:
+def _metrics(figures: Sequence[CardMetric]) -> str:
     """A table of metrics for each set of cases and reference, in the order of the card."""
-    parts: dict[tuple[str, str], list[Figure]] = {}
+    parts: dict[tuple[str, str], list[CardMetric]] = {}
     for figure in figures:
         parts.setdefault((figure.split, figure.reference), []).append(figure)
     return "\n\n".join(
@@ -98,7 +106,7 @@ def _metrics(figures: Sequence[Figure]) -> str:
     )
 
 
-def _metric_table(figures: Sequence[Figure]) -> str:
+def _metric_table(figures: Sequence[CardMetric]) -> str:
     lines = [
         "| Metric | Value | 95 % confidence interval | Constant baseline | n |",
         "|---|--:|---|--:|--:|",

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from lvef.core.config import to_mapping
 from lvef.evaluation.metrics import DIGITS, LEVEL, make_generator
-from lvef.inference.card import CARD_NAME, Figure, read_card
+from lvef.inference.card import CARD_NAME, CardMetric, read_card
 from lvef.io.atomic import write_text_atomic
 from lvef.stats.bootstrap import intervals
 
@@ -147,7 +147,7 @@ def to_rich(rows: Sequence[Row]) -> Table:
     return table
 
 
-def external_figures(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[Figure, ...]:
+def external_metrics(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[CardMetric, ...]:
     """What a card carries of one model's rows: those over all cases. Without an interval its ends are the value itself.
 
     Comparisons of two models are left out: they are no property of one. Only a constant median is a baseline there, and not
@@ -163,7 +163,7 @@ def external_figures(rows: Sequence[Row], splits: Mapping[str, str]) -> tuple[Fi
             continue
         low, high = (row.value if math.isnan(end) else end for end in (row.low, row.high))
         found.append(
-            Figure(
+            CardMetric(
                 "_".join(part for part in (row.metric, row.group) if part != ALL),
                 round(row.value, DIGITS),
                 row.unit,
@@ -192,7 +192,7 @@ def write_external(folder: Path, rows: Sequence[Row], splits: Mapping[str, str])
     """
     card = read_card(folder)
     kept = tuple(figure for figure in card.external if figure.reference != REFERENCE)
-    card = replace(card, external=(*kept, *external_figures(rows, splits)))
+    card = replace(card, external=(*kept, *external_metrics(rows, splits)))
     text = json.dumps(to_mapping(card), indent=2, ensure_ascii=False) + "\n"
     write_text_atomic(folder / CARD_NAME, text)
 

@@ -25,7 +25,7 @@ def test_a_row_has_value_interval_and_baseline():
     [row] = make_rows(baseline=np.full((20, 1), 3.0), split="test", reference="expert")
     assert (row.metric, row.value, row.n, row.unit, row.baseline) == ("mean", 9.5, 20, "points", 3.0)
     assert row.low < 9.5 < row.high and row.level == 0.95
-    figure = row.to_figure()
+    figure = row.to_card_metric()
     assert (figure.name, figure.trivial, figure.reference) == ("mean", 3.0, "expert")
 
 

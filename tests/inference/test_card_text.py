@@ -6,20 +6,20 @@ from dataclasses import replace
 
 import pytest
 
-from lvef.inference.card import NOT_VALIDATED, Figure, display_name, experimental_text, metric_text
+from lvef.inference.card import NOT_VALIDATED, CardMetric, display_name, experimental_text, metric_text
 from lvef.inference.catalogue import find_model, first_model_of_kind, list_models
 from lvef.measure.options import MeasureOptions
 
 CARD = find_model(MeasureOptions.weights).card
 EXTERNAL = tuple(
-    Figure(name, value, unit, value, value, 0.95, 9, "clips of another hospital", "clinical report")
+    CardMetric(name, value, unit, value, value, 0.95, 9, "clips of another hospital", "clinical report")
     for name, value, unit in (
         ("ef_mae", 11.5, "EF points"),
         ("ef_bias", -3.7, "EF points"),
         ("ef_r", 0.79, ""),
     )
 )
-INSIDE = Figure("ef_mae_a4c", 6.2, "EF points", 5.0, 7.5, 0.95, 50, "50 patients", "expert masks", 12.0)
+INSIDE = CardMetric("ef_mae_a4c", 6.2, "EF points", 5.0, 7.5, 0.95, 50, "50 patients", "expert masks", 12.0)
 MADE_UP = replace(CARD, name="n", experimental=True, external=EXTERNAL, figures=(INSIDE,))
 
 

@@ -83,7 +83,7 @@ def test_cover_holds_on_exchangeable_patients():
         low, high = ends_of(c.normalised(errors, scale, scale), 0.9, weights)
         new, truth, _ = _patients(rng, 50)
         ends = [np.array([c.scaled(q, 1 + 3 * s, 1 + 3 * s) for s in new]) for q in (low, high)]
-        covers.append(c.cover(*ends, truth))
+        covers.append(c.coverage(*ends, truth))
         widths.append(np.mean(ends[1] - ends[0]))
         constant.append(np.subtract(*ends_of(errors, 0.9, weights)[::-1]))
     assert 0.9 <= np.mean(covers) < 0.925
@@ -115,5 +115,5 @@ def test_oracle_is_the_shortest_interval():
 
 
 def test_cover_counts_both_ends_and_weighs():
-    assert c.cover([0, 0], [1, 1], [1, 2]) == 0.5
-    assert c.cover([0, 0], [1, 1], [1, 2], weights=[3, 1]) == 0.75
+    assert c.coverage([0, 0], [1, 1], [1, 2]) == 0.5
+    assert c.coverage([0, 0], [1, 1], [1, 2], weights=[3, 1]) == 0.75

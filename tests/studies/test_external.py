@@ -39,7 +39,7 @@ from studies.external.sheets import chosen_frames
 from studies.external.tables import (
     ALL,
     Row,
-    external_figures,
+    external_metrics,
     over_cases,
     to_csv,
     to_json,
@@ -311,7 +311,7 @@ def test_errors_are_compared_on_the_clips_that_both_answer():
     assert row.value == pytest.approx((-5 - 5 - 5 + 0 - 1) / 5)
     assert row.low < row.value < row.high <= 0
     assert paired_rows([row for row in rows if row.model == "old"]) == []
-    assert external_figures([row], {}) == ()
+    assert external_metrics([row], {}) == ()
 
 
 @pytest.mark.parametrize("change", PERTURBATIONS)
@@ -404,7 +404,7 @@ def test_the_card_carries_the_block(tmp_path):
     ]
     assert written[0].trivial == 9.0
     assert dataclasses.replace(card, external=()) == dataclasses.replace(entry.card, external=())
-    assert external_figures([Row("m", "s", ALL, ALL, "x", math.nan)], {}) == ()
-    assert external_figures([Row("m", "cines", ALL, "other", "agreement_dice", 0.9)], {}) == ()
-    [walls] = external_figures([Row("m", "cines", ALL, ALL, "wall_ratio", 0.9, baseline=0.968)], {})
+    assert external_metrics([Row("m", "s", ALL, ALL, "x", math.nan)], {}) == ()
+    assert external_metrics([Row("m", "cines", ALL, "other", "agreement_dice", 0.9)], {}) == ()
+    [walls] = external_metrics([Row("m", "cines", ALL, ALL, "wall_ratio", 0.9, baseline=0.968)], {})
     assert walls.trivial is None, "what experts have is no constant median"

@@ -179,7 +179,7 @@ def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: b
     from lvef.cli.progress import show_progress
     from lvef.cli.show_tables import show_report
     from lvef.evaluation.runner import CaseRunner
-    from lvef.evaluation.stills.evaluation import Plan, card_figures, load_models, write_card_figures
+    from lvef.evaluation.stills.evaluation import Plan, card_metrics, load_models, write_card_metrics
     from lvef.evaluation.stills.evaluation import evaluate as evaluate_stills
     from lvef.evaluation.stills.report import make_report
     from lvef.inference.card import CARD_NAME
@@ -201,8 +201,8 @@ def stills(ctx: click.Context, /, out: Path | None, as_json: bool, write_card: b
             f"The card of {predictor.entry.name} keeps its metrics, because not every still could be evaluated."
         )
     elif write_card:
-        figures = card_figures(evaluation, evaluation.labels[0])
-        write_card_figures(predictor.entry.folder, figures)
+        figures = card_metrics(evaluation, evaluation.labels[0])
+        write_card_metrics(predictor.entry.folder, figures)
         note(f"{len(figures)} metrics written into the card of {predictor.entry.name}.")
     ctx.exit(1 if evaluation.failed else 0)
 

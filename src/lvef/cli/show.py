@@ -20,7 +20,7 @@ from lvef.core.serialization import printable
 from lvef.core.short_wording import first_note
 from lvef.core.terms import VIEW, Status
 from lvef.core.wording import DISCLAIMER, ef_interval_text, note_text, number_text, reason_text, status_text
-from lvef.inference.card import COST, MARK, NOT_VALIDATED, Figure, external_ef_error, metric_text
+from lvef.inference.card import COST, MARK, NOT_VALIDATED, CardMetric, external_ef_error, metric_text
 from lvef.measure.decision import CAUTION_CODES
 from lvef.measure.serializers import Row
 
@@ -242,7 +242,7 @@ def model_lines(model: Facts) -> list[tuple[str, str]]:
         ("  Cite", model["citation"]),
     ]
     for heading, key in (("External", "external"), ("In-domain", "figures")):
-        figures = [Figure(**values) for values in model[key] if not values["name"].startswith(COST)]
+        figures = [CardMetric(**values) for values in model[key] if not values["name"].startswith(COST)]
         if key == "external" or figures:
             lines.append((f"  {heading}", "" if figures else NOT_VALIDATED))
         lines += [(f"    {figure.name}", metric_text(figure)) for figure in figures]
@@ -252,7 +252,7 @@ def model_lines(model: Facts) -> list[tuple[str, str]]:
 def _error(model: Facts) -> str:
     if model["kind"] == VIEW:
         return NO_EF
-    error = external_ef_error([Figure(**values) for values in model["external"]])
+    error = external_ef_error([CardMetric(**values) for values in model["external"]])
     text = NOT_EXTERNAL if error is None else f"{error.value:.1f} points"
     return f"{text}, {MARK}" if model["experimental"] else text
 

@@ -282,7 +282,7 @@ def _epochs(n: int) -> str:
     return f"{n} epoch" if n == 1 else f"{n} epochs"
 
 
-def figures_text(figures: dict[str, float]) -> str:
+def metrics_text(figures: dict[str, float]) -> str:
     """Figures on one line."""
     return ", ".join(f"{name} {figures[name]:.4g}" for name in SHOWN if name in figures)
 
@@ -294,7 +294,7 @@ def _cross_validate(
 
     def on_fold(number: int, fitted: FitResult) -> None:
         if fitted.figures:
-            note(f"Fold {number}: {figures_text(fitted.figures['held_out'])}")
+            note(f"Fold {number}: {metrics_text(fitted.figures['held_out'])}")
 
     found = cross_validate(settings, training_data, options, folds, on_fold)
     print_result(found, as_json, _show_folds)
@@ -305,7 +305,7 @@ def _show_folds(found: CrossValidationResult) -> None:
     for name in SHOWN:
         if name in found.mean:
             click.echo(f"  {name:12} {found.mean[name]:.4g} +- {found.spread[name]:.3g}")
-    click.echo(f"All held-out cases together: {figures_text(found.pooled)}.")
+    click.echo(f"All held-out cases together: {metrics_text(found.pooled)}.")
     click.echo(f"{found.out}: predictions in held_out.csv, figures in folds.json.")
 
 
@@ -315,7 +315,7 @@ def _show(fitted: FitResult) -> None:
         f"{fitted.out}: {_epochs(fitted.epochs)}{went_on}, best after epoch {fitted.best_epoch + 1}, {fitted.seconds:.0f} s."
     )
     for part, figures in fitted.figures.items():
-        click.echo(f"  {part.replace('_', ' ')}: {figures_text(figures)}")
+        click.echo(f"  {part.replace('_', ' ')}: {metrics_text(figures)}")
     if fitted.network:
         click.echo(f"The model: {fitted.network} (lvef measure --weights {fitted.network}).")
 

@@ -27,7 +27,7 @@ from lvef.geometry.categories import (
     HeartFailureRange,
     ReportClass,
 )
-from lvef.inference.card import Figure
+from lvef.inference.card import CardMetric
 from lvef.stats.agreement import (
     calibration_line,
     cohen_kappa,
@@ -116,10 +116,10 @@ class MetricRow:
     split: str = ""
     reference: str = ""
 
-    def to_figure(self) -> Figure:
+    def to_card_metric(self) -> CardMetric:
         """The row as model cards and ``summary.json`` hold it."""
         r = self
-        return Figure(
+        return CardMetric(
             r.metric, r.value, r.unit, r.low, r.high, r.level, r.n, r.split, r.reference, r.baseline
         )
 

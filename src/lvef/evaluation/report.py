@@ -296,7 +296,7 @@ def figures_csv(header: Sequence[str], rows: Iterable[tuple[Sequence[str], Metri
         header: Names of the columns that say of whom a metric is.
         rows: Cells of these columns, and the metric.
     """
-    figures = ((cells, asdict(row.to_figure())) for cells, row in rows)
+    figures = ((cells, asdict(row.to_card_metric())) for cells, row in rows)
     return table_csv(
         (*header, *FIGURE_COLUMNS),
         ([*cells, *(row[name] for name in FIGURE_COLUMNS)] for cells, row in figures),

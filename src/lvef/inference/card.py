@@ -70,13 +70,13 @@ COST = "cost_"
 
 
 @dataclass(frozen=True)
-class Figure:
-    """One figure of merit, with what is needed to believe it."""
+class CardMetric:
+    """A metric of a model card, with what is needed to believe it."""
 
     name: str
     """What was measured, for example ``dice_lv_a4c_ed``."""
     value: float
-    """The figure."""
+    """Its value."""
     unit: str
     """Unit, or empty for a ratio."""
     low: float
@@ -147,10 +147,10 @@ class Card:
     """Which frames are shown."""
     experimental: bool = False
     """The EF does not hold on other hospitals' clips: the name is shown with that word, and every measurement warns."""
-    external: tuple[Figure, ...] = ()
+    external: tuple[CardMetric, ...] = ()
     """Metrics out of domain, shown before `figures`: on clips of other hospitals, then those that ``python -m
     studies.external`` writes (``split`` names its suite). Without an interval both ends are the value."""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[CardMetric, ...] = ()
     """Metrics, in-domain."""
     limits: tuple[str, ...] = ()
     """Known weaknesses, one sentence each."""
@@ -285,7 +285,7 @@ def experimental_text(card: Card) -> str:
     return f"The model {card.name} is {MARK}: {'; '.join(parts)}. Do not rely on its EF."
 
 
-def metric_text(figure: Figure) -> str:
+def metric_text(figure: CardMetric) -> str:
     """A metric with its 95 % confidence interval where it has one, unit, number, patients, reference and baseline."""
     value = f"{figure.value:.3g}"
     if figure.unit:
@@ -298,7 +298,7 @@ def metric_text(figure: Figure) -> str:
     return ", ".join(parts)
 
 
-def external_ef_error(figures: Sequence[Figure]) -> Figure | None:
+def external_ef_error(figures: Sequence[CardMetric]) -> CardMetric | None:
     """The mean absolute error of the EF on clips of other hospitals, None where none was measured.
 
     Args:
@@ -307,7 +307,7 @@ def external_ef_error(figures: Sequence[Figure]) -> Figure | None:
     return next((f for f in figures if f.name == EF_MAE and not f.split.startswith(GENERATED)), None)
 
 
-def has_interval(figure: Figure) -> bool:
+def has_interval(figure: CardMetric) -> bool:
     """Whether a metric has a confidence interval; without one both ends are its value."""
     return figure.low < figure.high
 
@@ -332,6 +332,6 @@ def _external_error_text(card: Card) -> str:
     return text
 
 
-def _format_points(figure: Figure) -> str:
+def _format_points(figure: CardMetric) -> str:
     value = f"{figure.value:.1f}"
     return f"{value} ({figure.low:.1f} to {figure.high:.1f})" if has_interval(figure) else value

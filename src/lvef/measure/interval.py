@@ -56,7 +56,7 @@ OTHER_MODEL = "The calibration beside the model belongs to another model file."
 
 
 @dataclass(frozen=True)
-class Cover:
+class Coverage:
     """Measured coverage of one group of cases."""
 
     group: str
@@ -111,7 +111,7 @@ class Calibration:
     """Cases."""
     command: str
     """Command that made it."""
-    cover: tuple[Cover, ...] = ()
+    cover: tuple[Coverage, ...] = ()
     """Coverage by group of cases."""
     schema: str = field(default=SCHEMA)
     """Version of this layout."""

@@ -121,7 +121,9 @@ def distribution(
     return float(np.interp(at, [low, *values, high], [0.0, *levels, 1.0]))
 
 
-def cover(low: ArrayLike, high: ArrayLike, reference: ArrayLike, weights: ArrayLike | None = None) -> float:
+def coverage(
+    low: ArrayLike, high: ArrayLike, reference: ArrayLike, weights: ArrayLike | None = None
+) -> float:
     """Share of references that their intervals hold, both ends included, 0-1.
 
     Args:

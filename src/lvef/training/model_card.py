@@ -23,7 +23,7 @@ from lvef.inference.card import (
     SPLIT_NAME,
     TRAIN,
     Card,
-    Figure,
+    CardMetric,
     Training,
     patients_sha256,
     sampling_text,
@@ -55,7 +55,7 @@ SYNTHETIC = ("lvef-phantom", "camus-motion")
 """Collections that were computed, wholly or in part."""
 
 
-def write_network(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, ...]) -> Card:
+def write_network(net: nn.Module, run: Run, minutes: float, figures: tuple[CardMetric, ...]) -> Card:
     """Write ``model.onnx``, ``card.json`` and ``split.csv``.
 
     Args:
@@ -92,7 +92,7 @@ def input_shapes(recipe: Recipe) -> dict[str, tuple[int, ...]]:
     return {"grey": (1, clip.frames, clip.size, clip.size)}
 
 
-def build_card(net: nn.Module, run: Run, minutes: float, figures: tuple[Figure, ...]) -> Card:
+def build_card(net: nn.Module, run: Run, minutes: float, figures: tuple[CardMetric, ...]) -> Card:
     """The card of a trained network."""
     recipe, data, partition, options = run.recipe, run.data, run.partition, run.options
     kind = {recipes.VOLUME_TRACE: VOLUME_TRACE, recipes.TWO_STREAM: EF_TWO_STREAM}.get(recipe.family, EF_CLIP)

@@ -12,7 +12,7 @@ import torch
 
 from lvef.core.records import FloatArray
 from lvef.core.terms import Phase
-from lvef.inference.card import Figure
+from lvef.inference.card import CardMetric
 from lvef.stats.agreement import agreement, r_squared, root_mean_square_error
 from lvef.stats.bootstrap import interval
 from lvef.training.cases import Case
@@ -89,7 +89,7 @@ def pairs_of(table: Table) -> Table:
     )
 
 
-def validation_metric(table: Table) -> Figure:
+def validation_metric(table: Table) -> CardMetric:
     """The mean absolute error on validation patients, with its interval over patients, for the card."""
     traces = "mae" in table.columns
     error = pl.col("mae") if traces else (pl.col("predicted_percent") - pl.col("ef_percent")).abs()
@@ -101,7 +101,7 @@ def validation_metric(table: Table) -> Figure:
 
     low, high = interval(mean, units, np.random.default_rng(0), level=LEVEL)
     trivial = metrics_of(table).get("median_mae")
-    return Figure(
+    return CardMetric(
         name="mae_lines" if traces else "mae_ef",
         value=round(mean(units), 5),
         unit="of the picture's side" if traces else "percent",

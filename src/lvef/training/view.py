@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Sampler, TensorDataset
 from lvef.core.errors import ConfigError
 from lvef.core.terms import MEASURABLE_VIEWS, RECOGNISED_VIEWS, VIEW, View
 from lvef.datasets.camus import CamusStill, read_stills
-from lvef.inference.card import MODEL_NAME, VIEW_OUTPUTS, Card, Figure
+from lvef.inference.card import MODEL_NAME, VIEW_OUTPUTS, Card, CardMetric
 from lvef.io.atomic import make_folder
 from lvef.models.export import export_network
 from lvef.models.families import VIEW_SIDE_PX, describe
@@ -248,14 +248,14 @@ def train_view(
     if not unseen:
         raise ConfigError("view needs patients that are held out; give --fold.")
 
-    def train(precision: Any) -> tuple[ViewTask, tuple[Figure, ...], int]:  # noqa: ANN401
+    def train(precision: Any) -> tuple[ViewTask, tuple[CardMetric, ...], int]:  # noqa: ANN401
         images = training_images(recipe, data, used, options, animated)
         task = fit_view(recipe, images, options, precision=precision)
         fit_distance(task, images)
         return task, calibrate(task, list(read_stills(data, unseen))), len(images)
 
     def write(
-        trained: tuple[ViewTask, tuple[Figure, ...], int], minutes: float
+        trained: tuple[ViewTask, tuple[CardMetric, ...], int], minutes: float
     ) -> tuple[str, dict[str, Any]]:
         task, figures, images = trained
         card = write_view(task, figures, used, minutes, options, options.out / recipe.name)
@@ -312,7 +312,7 @@ def fit_view(
 
 
 @torch.no_grad()
-def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[Figure, ...]:
+def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[CardMetric, ...]:
     """Set the unit of the distance, and measure how well A4C and A2C of held-out patients are separated.
 
     Args:
@@ -341,13 +341,15 @@ def calibrate(task: ViewTask, stills: list[CamusStill]) -> tuple[Figure, ...]:
     low, high = interval(auc, scores, np.random.default_rng(0))
     split = f"{len(patients)} CAMUS training patients held out"
     return (
-        Figure("auc_a4c_a2c", auc(scores), "", low, high, 0.95, len(patients), split, "views of the dataset"),
+        CardMetric(
+            "auc_a4c_a2c", auc(scores), "", low, high, 0.95, len(patients), split, "views of the dataset"
+        ),
     )
 
 
 def write_view(
     task: ViewTask,
-    figures: tuple[Figure, ...],
+    figures: tuple[CardMetric, ...],
     patients: list[str],
     minutes: float,
     options: RunOptions,

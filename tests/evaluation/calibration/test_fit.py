@@ -20,7 +20,7 @@ from lvef.evaluation.calibration.cases import (
 )
 from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable
 from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
-from lvef.evaluation.calibration.run import COVER_CSV, RISK_PNG, SIGNS_CSV, calibrate, cover_metrics
+from lvef.evaluation.calibration.run import COVERAGE_CSV, RISK_PNG, SIGNS_CSV, calibrate, coverage_metrics
 from lvef.measure.interval import BIPLANE, CLIP, FOREIGN, Calibration
 from lvef.measure.interval import STILLS as STILLS_METHOD
 
@@ -71,7 +71,7 @@ def rows():
 def test_cover_holds_on_patients_and_phantoms_that_had_no_part(rows):
     predicted = cross_validate(rows, SETTINGS, BLANK)
     assert len(predicted) == len(rows)
-    found = {(row.group, row.metric): row for row in cover_metrics(predicted, "simulated", "m 1")}
+    found = {(row.group, row.metric): row for row in coverage_metrics(predicted, "simulated", "m 1")}
     assert found["patients set aside, stills", "interval_cover"].value == pytest.approx(0.9, abs=0.05)
     # Of calibrations by 200 phantoms, cover varies by 2 % from one to the next, and as much by the test.
     assert found["phantoms of another seed", "interval_cover"].value == pytest.approx(0.9, abs=0.06)
@@ -140,5 +140,5 @@ def test_report_has_every_case_and_group(rows, tmp_path):
         "biplane, phantoms of another seed",
     } <= set(groups)
     assert report.csv[SIGNS_CSV].count("\n") == len(rows) + 1
-    assert report.csv[COVER_CSV].count("\n") == len(groups) + 1
+    assert report.csv[COVERAGE_CSV].count("\n") == len(groups) + 1
     assert report.plots[RISK_PNG].png[:4] == b"\x89PNG"

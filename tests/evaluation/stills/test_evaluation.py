@@ -20,7 +20,7 @@ from lvef.datasets.camus import read_split, read_stills
 from lvef.evaluation.metrics import MetricTable
 from lvef.evaluation.report import RUN_NAME, write_report
 from lvef.evaluation.runner import CaseRunner
-from lvef.evaluation.stills.evaluation import WORST, Plan, card_figures, evaluate, load_models
+from lvef.evaluation.stills.evaluation import WORST, Plan, card_metrics, evaluate, load_models
 from lvef.evaluation.stills.report import make_csv_files, make_report, to_summary
 from lvef.evaluation.stills.robustness import POOLED
 from lvef.evaluation.stills.scores import other_phase, segment_and_score, unpack_cavity
@@ -345,7 +345,7 @@ def test_the_files_and_what_is_left_of_an_earlier_run(evaluated, tmp_path):
 
 def test_a_card_gets_the_names_it_always_had_and_the_costs(evaluated):
     _, found = evaluated
-    figures = card_figures(found, "camus-seg")
+    figures = card_metrics(found, "camus-seg")
     names = [f.name for f in figures if not f.name.startswith("cost_")]
     assert {"dice_lv_a4c_ed", "dice_la_a2c_es", "ef_mae_a4c", "ef_bias_a2c", "ef_mae_biplane"} <= set(names)
     assert len(names) == len(set(names)) <= 21
@@ -356,4 +356,4 @@ def test_a_card_gets_the_names_it_always_had_and_the_costs(evaluated):
     one = pooled["sector shadow", "dice_lv"]
     assert costs["cost_dice_lv_sector_shadow"].value == pytest.approx(one.cost.value, abs=1e-4)
     without = replace(found, models=[replace(found.models[0], drops=())])
-    assert card_figures(without, "camus-seg") == figures[: len(names)]
+    assert card_metrics(without, "camus-seg") == figures[: len(names)]

@@ -44,10 +44,10 @@ from lvef.evaluation.stills.robustness import PERTURBATIONS
 from lvef.geometry.categories import HeartFailureRange, heart_failure_range
 from lvef.inference.catalogue import find_model
 from lvef.io.atomic import check_writable, write_text_atomic
-from lvef.measure.interval import INTERVAL_NAME, Calibration, Cover
+from lvef.measure.interval import INTERVAL_NAME, Calibration, Coverage
 from lvef.measure.pipeline import Measurer
 from lvef.measure.thresholds import Thresholds
-from lvef.stats.conformal import cover, oracle_width
+from lvef.stats.conformal import coverage, oracle_width
 
 SCHEMA = "lvef-calibration/1"
 """Layout of the run's record."""
@@ -55,13 +55,13 @@ SCHEMA = "lvef-calibration/1"
 REFERENCE = "EF of the same view or study: experts' contours, of phantoms the true contour"
 """What intervals are compared with."""
 
-SIGNS_CSV, COVER_CSV, RISK_PNG = "signs.csv", "cover.csv", "risk_coverage.png"
-"""Further files: every case with its signs and interval, the table of cover, the curves."""
+SIGNS_CSV, COVERAGE_CSV, RISK_PNG = "signs.csv", "cover.csv", "risk_coverage.png"
+"""Further files: every case with its signs and interval, the table of coverage, the curves."""
 
 
 @dataclass(frozen=True, slots=True)
-class CoverGroup:
-    """A group of cases whose cover is measured; what is empty is not looked at.
+class CoverageGroup:
+    """A group of cases whose coverage is measured; what is empty is not looked at.
 
     Attributes:
         name: For people.
@@ -99,21 +99,21 @@ BANDS = dict(zip(HeartFailureRange, ("EF <= 40", "EF 41-49", "EF >= 50"), strict
 _STILLS, _PHANTOMS = "patients set aside, stills", "phantoms of another seed"
 
 GROUPS = (
-    CoverGroup(_STILLS, STILLS),
-    *(CoverGroup(f"{_STILLS}, {view}", STILLS, view=view) for view in ("A4C", "A2C")),
-    *(CoverGroup(f"{_STILLS}, {words}", STILLS, band=str(band)) for band, words in BANDS.items()),
-    CoverGroup("animated stills", ANIMATED),
-    CoverGroup(_PHANTOMS, PHANTOMS),
-    *(CoverGroup(f"{_PHANTOMS}, {words}", PHANTOMS, band=str(band)) for band, words in BANDS.items()),
-    CoverGroup("biplane, animated stills", ANIMATED_STUDIES),
-    CoverGroup("biplane, phantoms of another seed", PHANTOM_STUDIES),
-    CoverGroup("perturbed stills", PERTURBED),
-    *(CoverGroup(f"perturbed stills, {change}", PERTURBED, change=change) for change in PERTURBATIONS),
+    CoverageGroup(_STILLS, STILLS),
+    *(CoverageGroup(f"{_STILLS}, {view}", STILLS, view=view) for view in ("A4C", "A2C")),
+    *(CoverageGroup(f"{_STILLS}, {words}", STILLS, band=str(band)) for band, words in BANDS.items()),
+    CoverageGroup("animated stills", ANIMATED),
+    CoverageGroup(_PHANTOMS, PHANTOMS),
+    *(CoverageGroup(f"{_PHANTOMS}, {words}", PHANTOMS, band=str(band)) for band, words in BANDS.items()),
+    CoverageGroup("biplane, animated stills", ANIMATED_STUDIES),
+    CoverageGroup("biplane, phantoms of another seed", PHANTOM_STUDIES),
+    CoverageGroup("perturbed stills", PERTURBED),
+    *(CoverageGroup(f"perturbed stills, {change}", PERTURBED, change=change) for change in PERTURBATIONS),
 )
 """Groups in the order of the table."""
 
 METRICS = (
-    Metric("interval_cover", lambda rows: cover(rows[:, 2], rows[:, 3], rows[:, 1]), "cover"),
+    Metric("interval_cover", lambda rows: coverage(rows[:, 2], rows[:, 3], rows[:, 1]), "coverage"),
     Metric(
         "interval_width",
         lambda rows: float((rows[:, 3] - rows[:, 2]).mean()),
@@ -129,7 +129,7 @@ INTERVAL_LEVEL = 0.90
 """Level of the intervals."""
 
 
-def cover_metrics(predicted: Sequence[Predicted], split: str, method: str) -> list[MetricRow]:
+def coverage_metrics(predicted: Sequence[Predicted], split: str, method: str) -> list[MetricRow]:
     """Coverage, mean width, the oracle's width, and MAE of every group with at least two patients."""
     found = []
     for group in GROUPS:
@@ -149,7 +149,7 @@ def cover_metrics(predicted: Sequence[Predicted], split: str, method: str) -> li
     return found
 
 
-def covers(metrics: Sequence[MetricRow]) -> tuple[Cover, ...]:
+def coverages(metrics: Sequence[MetricRow]) -> tuple[Coverage, ...]:
     """What a calibration keeps of it."""
     by = {(row.group, row.metric): row for row in metrics}
     found = []
@@ -157,7 +157,9 @@ def covers(metrics: Sequence[MetricRow]) -> tuple[Cover, ...]:
         held, width = by.get((group.name, "interval_cover")), by.get((group.name, "interval_width"))
         if held is not None and width is not None:
             found.append(
-                Cover(group.name, held.n, held.value, held.low, held.high, width.value, width.baseline or 0.0)
+                Coverage(
+                    group.name, held.n, held.value, held.low, held.high, width.value, width.baseline or 0.0
+                )
             )
     return tuple(found)
 
@@ -188,7 +190,7 @@ def make_report(
         ),
         "Mean absolute error against the share of cases with an EF; one curve for each source of cases.",
     )
-    table = _cover_table(calibration.cover)
+    table = _coverage_table(calibration.cover)
     refused = sum(not r.has_ef for r in results)
     headline = [
         f"Calibration of {calibration.model}, measured with {calibration.measured_with}: {calibration.n} cases of "
@@ -222,14 +224,14 @@ def make_report(
         summary={"cover": [[c.group, c.n, c.cover, c.width, c.oracle] for c in calibration.cover]},
         run={"schema": SCHEMA, "seconds": seconds, "settings": settings_of(plan, counts=asdict(plan.counts))},
         metrics=metrics,
-        csv={SIGNS_CSV: _signs_csv(results, predicted), COVER_CSV: csv_text(table.header, table.rows)},
+        csv={SIGNS_CSV: _signs_csv(results, predicted), COVERAGE_CSV: csv_text(table.header, table.rows)},
         plots={RISK_PNG: plot},
     )
 
 
-def _cover_table(found: Sequence[Cover]) -> Table:
+def _coverage_table(found: Sequence[Coverage]) -> Table:
     return Table(
-        ("cases", "n", "cover", f"{100 * LEVEL:.0f} % CI", "mean width", "oracle", "width / oracle"),
+        ("cases", "n", "coverage", f"{100 * LEVEL:.0f} % CI", "mean width", "oracle", "width / oracle"),
         [
             (
                 c.group,
@@ -376,13 +378,13 @@ def calibrate(
     """
     rows, settings = usable(results, FitSettings(level=blank.level))
     predicted = cross_validate(rows, settings, blank)
-    metrics = cover_metrics(predicted, "patients set aside; phantoms of another seed", blank.model)
+    metrics = coverage_metrics(predicted, "patients set aside; phantoms of another seed", blank.model)
     own = [r for r in rows if r.part == FIT]
     calibration = replace(
         fit(rows, settings, blank),
         patients=len({r.patient for r in own}),
         n=len(own),
-        cover=covers(metrics),
+        cover=coverages(metrics),
     )
     return calibration, make_report(plan, calibration, results, predicted, metrics, seconds)
 

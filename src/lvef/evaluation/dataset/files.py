@@ -116,7 +116,7 @@ def to_summary(a: Analysis) -> dict[str, Any]:
 
 def _method_summary(a: Analysis, m: MethodAnalysis) -> dict[str, Any]:
     def figures(rows: Iterable[MetricRow]) -> list[dict[str, Any]]:
-        return [asdict(row.to_figure()) for row in rows]
+        return [asdict(row.to_card_metric()) for row in rows]
 
     confusion: dict[str, Any] = {"classes": list(CLASSES), "answered": m.confusion.tolist()}
     if m.confusion_filled is not None:

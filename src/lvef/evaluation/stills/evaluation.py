@@ -34,7 +34,7 @@ from lvef.evaluation.stills.metrics import (
 )
 from lvef.evaluation.stills.robustness import (
     PERTURBATIONS,
-    drop_figures,
+    drop_metrics,
     performance_drops,
     summarise_perturbed,
 )
@@ -44,7 +44,7 @@ from lvef.evaluation.stills.scores import (
     find_cases,
     measure_cases,
 )
-from lvef.inference.card import CARD_NAME, Figure, experimental_text, patients_sha256
+from lvef.inference.card import CARD_NAME, CardMetric, experimental_text, patients_sha256
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import Predictor
@@ -305,14 +305,14 @@ def evaluate(plan: Plan, loaded: EvaluatedModels, runner: CaseRunner) -> StillsE
     )
 
 
-def card_figures(evaluation: StillsEvaluation, label: str) -> list[Figure]:
+def card_metrics(evaluation: StillsEvaluation, label: str) -> list[CardMetric]:
     """What a card holds of a model: Dice by view and phase, EF of each view and biplane, the drop of each perturbation."""
     [model] = [model for model in evaluation.models if model.label == label]
-    kept = [row.to_figure() for row in evaluation.metrics.select(label) if row.metric in CARD_METRICS]
-    return kept + drop_figures(model.drops, evaluation.split)
+    kept = [row.to_card_metric() for row in evaluation.metrics.select(label) if row.metric in CARD_METRICS]
+    return kept + drop_metrics(model.drops, evaluation.split)
 
 
-def write_card_figures(folder: Path, figures: Sequence[Figure]) -> None:
+def write_card_metrics(folder: Path, figures: Sequence[CardMetric]) -> None:
     """Put metrics into the card of a model's folder, in place of those that are there.
 
     Raises:

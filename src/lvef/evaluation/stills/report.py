@@ -444,7 +444,7 @@ def to_summary(e: StillsEvaluation) -> dict[str, Any]:
             }
             for m in e.models
         ],
-        "figures": [{"network": row.method, **asdict(row.to_figure())} for row in e.metrics.rows],
+        "figures": [{"network": row.method, **asdict(row.to_card_metric())} for row in e.metrics.rows],
         "robustness": _drop_rows(e),
         "robustness_sums": [{"network": m.label, **asdict(sums)} for m in e.models for sums in m.sums],
         "paired": [asdict(paired) for paired in e.paired],

@@ -24,7 +24,7 @@ from lvef.evaluation.metrics import DIGITS, EF_POINTS, LEVEL, NAN, make_generato
 from lvef.evaluation.plots.agreement import MAX_DICE_DROP, MAX_EF_DROP
 from lvef.evaluation.report import Bounded
 from lvef.evaluation.stills.scores import PLACES, VIEWS, Image, Perturbation, StillScore, ef_pair, ef_pairs
-from lvef.inference.card import Figure
+from lvef.inference.card import CardMetric
 from lvef.stats.agreement import mean_absolute_error
 from lvef.stats.bootstrap import intervals
 
@@ -261,7 +261,7 @@ def performance_drops(
     return found
 
 
-def drop_figures(drops: Sequence[PerformanceDrop], split: str) -> list[Figure]:
+def drop_metrics(drops: Sequence[PerformanceDrop], split: str) -> list[CardMetric]:
     """The drops over both views and phases for a model card, named ``cost_dice_lv_sector_shadow`` and so on.
 
     Args:
@@ -269,7 +269,7 @@ def drop_figures(drops: Sequence[PerformanceDrop], split: str) -> list[Figure]:
         split: Patients, in words.
     """
     return [
-        Figure(
+        CardMetric(
             f"cost_{d.figure}_{re.sub(r'[^a-z0-9+-]+', '_', d.change.lower()).strip('_')}",
             round(d.cost.value, DIGITS),
             d.unit,

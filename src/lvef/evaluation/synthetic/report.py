@@ -182,7 +182,7 @@ def to_summary(evaluation: SyntheticEvaluation, groups: Sequence[Group]) -> dict
                 "unanswered": sum(not r.has_ef for r in g.clips),
                 "beats": count_beats(g.clips),
                 "timing_mean_size_ms": {e: round(ms, 3) for e, ms in mean_timing_errors(g.clips).items()},
-                "figures": [asdict(row.to_figure()) for row in (g.metrics or {}).values()],
+                "figures": [asdict(row.to_card_metric()) for row in (g.metrics or {}).values()],
             }
             for g in groups
         ],
