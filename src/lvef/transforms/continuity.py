@@ -36,10 +36,18 @@ MIN_FREEZE_S, MIN_FREEZE_FRAMES = 0.25, 4
 SLOW_HZ = 13.0
 """At fewer frames a second a fast heart has no order that can be seen, and may look as if it stood still."""
 
-STEADY_S, STEADY_FRAMES, STEADY_GROWTH, STEADY_RANGE, STEADY_LEVEL = 0.5, 6, 1.15, 1.5, 0.85
-"""An image that stands below noise: for so many seconds and frames the squared difference of every second frame, and of
-frames half as far apart, is within so many times that of neighbours, none of which is above so many times their mean; and
-that is below this part of what lively steps have. Figures, also of the next signs: ``python -m studies.broken_clips``."""
+STEADY_S, STEADY_FRAMES, STEADY_QUANTILE, STEADY_GROWTH, STEADY_RANGE, STEADY_LEVEL = (
+    0.5,
+    6,
+    0.75,
+    1.15,
+    1.5,
+    0.85,
+)
+"""An image that stands below noise: for so many seconds and frames the squared difference that this part of the cells has,
+of every second frame and of frames half as far apart, is within so many times that of neighbours, none of which is above so
+many times their mean; and that is below this part of what lively steps have. Figures, also of the next signs: ``python -m
+studies.broken_clips``."""
 
 CUT_RATIO, EDGE_RATIO = 1.15, 2.0
 """A step that is so many times as large as any difference inside the second before or the second after it is a cut; the
@@ -223,16 +231,24 @@ def _still_steps(cells: NDArray[np.float32], seen: BoolArray) -> BoolArray:
     both = seen[1:] & seen[:-1]
     if not both.any():
         return np.zeros(len(cells) - 1, bool)
-    change = np.abs(np.diff(cells, axis=0))
-    # What the image does in lively steps; a title that comes and goes does not count.
-    activity = np.percentile(change[both], 90, axis=0)
-    active = activity > np.median(activity)
-    change = change[:, active if active.any() else np.ones_like(active)]
-    place = int(STILL_QUANTILE * change.shape[1])
-    typical = np.partition(change, place, axis=1)[:, place]
+    typical = _change(cells[:, _active(cells, both)], 1, STILL_QUANTILE)
     lively = float(np.percentile(typical[both], 90))
     contrast = float(np.median(cells[seen].std(axis=1)))
     return np.asarray((typical <= max(STILL_PART * lively, STILL_LEVEL * contrast)) & both, dtype=np.bool_)
+
+
+def _active(cells: NDArray[np.float32], both: BoolArray) -> BoolArray:
+    """Cells that change in lively steps more than others do; a title that comes and goes does not count."""
+    activity = np.percentile(np.abs(np.diff(cells, axis=0))[both], 90, axis=0)
+    active = activity > np.median(activity)
+    return np.asarray(active if active.any() else ~active, dtype=np.bool_)
+
+
+def _change(cells: NDArray[np.float32], lag: int, quantile: float) -> NDArray[np.float32]:
+    """By how much this part of the cells changes at most, from each frame to the one so many frames behind it."""
+    change = np.abs(cells[lag:] - cells[:-lag])
+    place = int(quantile * change.shape[1])
+    return np.asarray(np.partition(change, place, axis=1)[:, place])
 
 
 def _steady_steps(cells: NDArray[np.float32], seen: BoolArray, times: FloatArray) -> BoolArray:
@@ -243,8 +259,13 @@ def _steady_steps(cells: NDArray[np.float32], seen: BoolArray, times: FloatArray
     if n <= length or not both.any() or step_s > 1 / SLOW_HZ:
         return steady
 
+    # Flicker does not count, nor does an ECG that runs on.
+    even = cells - cells.mean(axis=1, keepdims=True)
+    even /= np.maximum(even.std(axis=1, keepdims=True), MIN_CONTRAST)
+    even = even[:, _active(even, both)]
+
     def change(lag: int) -> FloatArray:
-        return np.array([np.square(cells[i + lag] - cells[i]).sum() for i in range(n - lag)], float)
+        return np.square(_change(even, lag, STEADY_QUANTILE), dtype=float)
 
     steps = np.where(both, change(1), np.inf)
     windows = sliding_window_view(steps, length - 1)
@@ -351,7 +372,8 @@ def _cuts(distances: NDArray[np.float32], times: FloatArray) -> list[int]:
             candidates = _candidates(steps, start)
             for i in candidates:
                 usual, smaller = _within(distances, times, i, i + 1, seconds=seconds, cuts=found)
-                if steps[i] > (ratio if smaller >= MIN_SIDE else EDGE_RATIO) * usual:
+                edge = EDGE_RATIO if seconds > SHORT_S else np.inf
+                if steps[i] > (ratio if smaller >= MIN_SIDE else edge) * usual:
                     found.add(i)
             if found.isdisjoint(candidates):
                 break
