@@ -258,23 +258,16 @@ def _steady_steps(cells: NDArray[np.float32], seen: BoolArray, times: FloatArray
     length = max(STEADY_FRAMES, round(STEADY_S / step_s))
     if n <= length or not both.any() or step_s > 1 / SLOW_HZ:
         return steady
-
-    # Flicker does not count, nor does an ECG that runs on.
-    even = cells - cells.mean(axis=1, keepdims=True)
-    even /= np.maximum(even.std(axis=1, keepdims=True), MIN_CONTRAST)
-    even = even[:, _active(even, both)]
-
-    def change(lag: int) -> FloatArray:
-        return np.square(_change(even, lag, STEADY_QUANTILE), dtype=float)
-
-    steps = np.where(both, change(1), np.inf)
-    windows = sliding_window_view(steps, length - 1)
-    near = windows.mean(axis=1)
-    found = (near < STEADY_LEVEL * np.percentile(steps[both], 90)) & (
-        windows.max(axis=1) < STEADY_RANGE * near
+    shown = cells[:, _active(cells, both)]
+    steps, second, half = (
+        np.square(_change(shown, lag, STEADY_QUANTILE), dtype=float) for lag in (1, 2, length // 2)
     )
-    for lag in (2, length // 2):
-        far = sliding_window_view(change(lag), length - lag).mean(axis=1)
+    windows = sliding_window_view(np.where(both, steps, np.inf), length - 1)
+    near = windows.mean(axis=1)
+    found = near < STEADY_LEVEL * np.percentile(steps[both], 90)
+    found &= windows.max(axis=1) < STEADY_RANGE * near
+    for change in (second, half):
+        far = sliding_window_view(change, len(change) + 1 - len(near)).mean(axis=1)
         found &= (far < STEADY_GROWTH * near) & (near < STEADY_GROWTH * far)
     for at in np.flatnonzero(found).tolist():
         steady[at : at + length - 1] = True
