@@ -50,7 +50,11 @@ cli.VERBS["batch"] = ("__main__", "batch", "")
 cli.main()
 """
 
-HEEDS_HANG_UP = "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+HEEDS_SIGNALS = (
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); "
+    "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+)
+"""Under nohup, or started in the background by a script, the tests ignore these signals, and so do their children."""
 
 STATES = {
     "python": 130,
@@ -66,8 +70,7 @@ STATES = {
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_stop_signal_to_all_processes_ends_a_batch_as_ctrl_c_does(number, code):
     with subprocess.Popen(
-        # Under nohup the tests themselves ignore SIGHUP, and their children would, too.
-        [sys.executable, "-c", HEEDS_HANG_UP + COMMAND, "batch", "python"],
+        [sys.executable, "-c", HEEDS_SIGNALS + COMMAND, "batch", "python"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -104,7 +107,7 @@ def test_a_signal_that_is_ignored_stays_so(monkeypatch):
 def test_ctrl_c_ends_a_batch_wherever_it_is_stuck():
     started = {
         state: subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "batch", state],
+            [sys.executable, "-c", HEEDS_SIGNALS + COMMAND, "batch", state],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
