@@ -49,9 +49,7 @@ def data() -> None:
     """
 
 
-@data.command(
-    short_help="What a dataset holds, where to ask for it, under which terms.",
-)
+@data.command(short_help="What a dataset holds, where to ask for it, under which terms.")
 @click.argument("name", required=False, shell_complete=complete_datasets)
 @json_option()
 def info(name: str | None, as_json: bool) -> None:
@@ -77,10 +75,7 @@ def info(name: str | None, as_json: bool) -> None:
         _print_reader(found[0])
 
 
-@data.command(
-    "import",
-    short_help="Read a dataset into a manifest.",
-)
+@data.command("import", short_help="Read a dataset into a manifest.")
 @click.argument("name", shell_complete=complete_datasets)
 @click.argument("root", type=PATH)
 @click.option(
@@ -131,9 +126,7 @@ def import_(name: str, root: Path, out: Path, as_json: bool) -> None:
     note(f"Written to {out}: {summary['rows']:,} rows of {summary['patients']:,} patients.")
 
 
-@data.command(
-    short_help="Find what is missing, duplicate, unreadable or contradictory.",
-)
+@data.command(short_help="Find what is missing, duplicate, unreadable or contradictory.")
 @click.argument("manifest", type=PATH)
 @click.option(
     "--decode",
@@ -180,9 +173,7 @@ def check(ctx: click.Context, manifest: Path, decode: bool, as_json: bool) -> No
     ctx.exit(1 if counts[Severity.ERROR] else 0)
 
 
-@data.command(
-    short_help="De-identified AVI or PNG copies with a manifest.",
-)
+@data.command(short_help="De-identified AVI or PNG copies with a manifest.")
 @click.argument("inputs", nargs=-1, required=True, type=PATH, metavar="INPUT...")
 @out_option(
     "Folder for the copies and manifest.csv: a new or empty one, or that of an earlier run.", required=True

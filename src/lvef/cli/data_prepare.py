@@ -113,9 +113,7 @@ def clips(verify: bool, **common: Any) -> None:  # noqa: ANN401
     _run(ClipRecipe, {}, common, verify=verify)
 
 
-@prepare.command(
-    "two-stream",
-)
+@prepare.command("two-stream")
 @_common
 @click.option(
     "--frames",
@@ -149,9 +147,7 @@ def two_stream(frames: int, duration: float, verify: bool, **common: Any) -> Non
     _run(TwoStreamRecipe, {"frames": frames, "duration": duration}, common, verify=verify)
 
 
-@prepare.command(
-    "volume-traces",
-)
+@prepare.command("volume-traces")
 @_common
 @ray_options
 def volume_traces(**common: Any) -> None:  # noqa: ANN401

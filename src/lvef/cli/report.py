@@ -92,10 +92,7 @@ class Task:
         return dataclasses.replace(self, folder=folder.with_name(f"{folder.name}-corrected"))
 
 
-@click.command(
-    cls=SectionedCommand,
-    sections=SECTIONS,
-)
+@click.command(cls=SectionedCommand, sections=SECTIONS)
 @input_options
 @out_option(f"Folder for the reports.  [default: {DEFAULT_OUT}; that of a saved result goes into its folder]")
 @options_from(

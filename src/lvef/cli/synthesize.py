@@ -133,9 +133,7 @@ def synthesize() -> None:
     """
 
 
-@synthesize.command(
-    short_help="Synthetic phantoms, with their volume in space; free for anyone.",
-)
+@synthesize.command(short_help="Synthetic phantoms, with their volume in space; free for anyone.")
 @common
 @click.option(
     "--clips",
@@ -173,9 +171,7 @@ def phantom(clips: int, walls: str, **values: Any) -> None:  # noqa: ANN401
     _run(PhantomSource(_options(values), None if walls == WALLS[0] else walls), tasks, values)
 
 
-@synthesize.command(
-    short_help="Animated stills of CAMUS; under CAMUS's licence.",
-)
+@synthesize.command(short_help="Animated stills of CAMUS; under CAMUS's licence.")
 @common
 @click.option(
     "--data",
@@ -243,7 +239,7 @@ def motion(
 
 
 @synthesize.command(
-    short_help="Clips of other views, and images that are not echocardiograms; free for anyone.",
+    short_help="Clips of other views, and images that are not echocardiograms; free for anyone."
 )
 @click.argument("out", type=FOLDER)
 @_seed

@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lvef.cli.lazy import Verb
-from lvef.cli.options import (
-    FILE,
-    FOLDER,
-    Integer,
-    is_quiet,
-    is_verbose,
-    note,
-    out_option,
-)
+from lvef.cli.options import FILE, FOLDER, Integer, is_quiet, is_verbose, note, out_option
 from lvef.cli.train_options import (
     LoggerNames,
     SharedArguments,

@@ -47,10 +47,7 @@ class LoggerNames(click.ParamType[tuple[str, ...]]):
     name = "NAMES"
 
     def convert(
-        self,
-        value: object,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
         """Read them; a usage error says which name is unknown."""
         if isinstance(value, tuple):

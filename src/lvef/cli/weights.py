@@ -61,9 +61,7 @@ LIMITS_OF_BOTH = (
 """Known weaknesses of both."""
 
 
-@click.group(
-    cls=VerbGroup,
-)
+@click.group(cls=VerbGroup)
 def weights() -> None:
     """Models: what is installed, whether it is intact, import, calibration.
 
@@ -77,10 +75,7 @@ def weights() -> None:
     """
 
 
-@weights.command(
-    "list",
-    short_help="Installed models, a line each.",
-)
+@weights.command("list", short_help="Installed models, a line each.")
 @json_option()
 def list_(as_json: bool) -> None:
     """List the installed models: name, version, kind, EF error on other hospitals' clips, licence.
@@ -103,9 +98,7 @@ def list_(as_json: bool) -> None:
     print_models(models)
 
 
-@weights.command(
-    short_help="All that the card of a model says.",
-)
+@weights.command(short_help="All that the card of a model says.")
 @click.argument("model")
 @json_option()
 def info(model: str, as_json: bool) -> None:
@@ -128,9 +121,7 @@ def info(model: str, as_json: bool) -> None:
     print_model(facts)
 
 
-@weights.command(
-    short_help="Hash, card and one inference of each model.",
-)
+@weights.command(short_help="Hash, card and one inference of each model.")
 @click.argument("models", nargs=-1, metavar="[MODEL]...")
 @options_from(MeasureOptions, only=("backend",))
 @json_option()
@@ -172,10 +163,7 @@ def verify(ctx: click.Context, models: tuple[str, ...], backend: str, as_json: b
     ctx.exit(1 if any(one.problem for one in found) else 0)
 
 
-@weights.command(
-    "import",
-    short_help="A model that others published, from their file.",
-)
+@weights.command("import", short_help="A model that others published, from their file.")
 @click.argument("name", type=click.Choice(list(TITLES)))
 @click.argument("file", type=click.Path(path_type=Path))
 @out_option("Folder to write.", required=True)
@@ -314,9 +302,7 @@ def _print_import(card: Card, file: Path, digest: str, model: Path, out: Path, a
     click.echo(f"Cite: {card.training.citation}")
 
 
-@weights.command(
-    short_help="The prediction interval of a model.",
-)
+@weights.command(short_help="The prediction interval of a model.")
 @click.argument("weights")
 @click.option("--data", type=PATH, required=True, help="Folder of the dataset CAMUS.")
 @click.option(

@@ -409,11 +409,7 @@ class RayPool:
 
 
 @contextmanager
-def ray_pool(
-    options: PoolOptions,
-    *,
-    prepare: Callable[[], object] | None = None,
-) -> Iterator[RayPool]:
+def ray_pool(options: PoolOptions, *, prepare: Callable[[], object] | None = None) -> Iterator[RayPool]:
     """Connect to a cluster and keep a pool there for the length of the block.
 
     Args:

@@ -139,10 +139,7 @@ class BeatAnalysis:
 
 
 def analyse_beats(
-    curve: VolumeCurve,
-    *,
-    r_wave_times_s: Sequence[float] = (),
-    is_smoothed: bool = False,
+    curve: VolumeCurve, *, r_wave_times_s: Sequence[float] = (), is_smoothed: bool = False
 ) -> BeatAnalysis:
     """Find the beats of a curve. Never raises: where there is no beat, the result has a ``reason``.
 

@@ -59,11 +59,7 @@ CORNER_SLANT = 0.8
 
 
 def find_landmarks(
-    rings: Rings,
-    lv: Field,
-    atria: Sequence[Field | None],
-    walls: Sequence[Field | None],
-    aspect: float,
+    rings: Rings, lv: Field, atria: Sequence[Field | None], walls: Sequence[Field | None], aspect: float
 ) -> tuple[FloatArray, FloatArray]:
     """Apex and hinge points of the contours of several frames.
 

@@ -40,11 +40,7 @@ MIN_STRUCTURE_PX = 8.0
 
 
 def trace(
-    lv: Field,
-    atrium: Field | None = None,
-    wall: Field | None = None,
-    *,
-    aspect: float = 1.0,
+    lv: Field, atrium: Field | None = None, wall: Field | None = None, *, aspect: float = 1.0
 ) -> Tracing:
     """Trace the left ventricle of one frame.
 

@@ -143,11 +143,7 @@ def single_instances(files: Iterable[Path]) -> list[Instance]:
     return [instance for path in files if (instance := _instance(path)) is not None]
 
 
-def read_instances(
-    instances: Sequence[Instance],
-    source: str,
-    limits: SizeLimits = DEFAULT_LIMITS,
-) -> Clip:
+def read_instances(instances: Sequence[Instance], source: str, limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
     """Read single-frame DICOM files of one folder as the frames of a cine.
 
     Args:

@@ -53,11 +53,7 @@ def single_stills(files: Iterable[Path], is_single: Callable[[Path], bool] = is_
     return [path for path in files if path.suffix.lower() in STILL_SUFFIXES and is_single(path)]
 
 
-def read_series(
-    files: Sequence[Path],
-    source: str,
-    limits: SizeLimits = DEFAULT_LIMITS,
-) -> Clip:
+def read_series(files: Sequence[Path], source: str, limits: SizeLimits = DEFAULT_LIMITS) -> Clip:
     """Read numbered stills of one folder as the frames of a cine.
 
     Args:
@@ -92,8 +88,7 @@ def read_series(
     if len(ordered) > len(numbers):
         twice = next(number for number in numbers if len(found[number]) > 1)
         raise QualityRefusal(
-            REFUSAL,
-            f"{source} holds more than one still with the number {twice}: number each differently.",
+            REFUSAL, f"{source} holds more than one still with the number {twice}: number each differently."
         )
     frames, chroma = _frames(ordered, source, limits)
     check_frames_are_alike(

@@ -17,15 +17,7 @@ import numpy as np
 
 import lvef
 from lvef.core.errors import GeometryError, LvefError, QualityRefusal
-from lvef.core.records import (
-    FROM_BEATS,
-    Clip,
-    CodedWarning,
-    FrameArray,
-    Measurement,
-    Provenance,
-    VolumeCurve,
-)
+from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measurement, Provenance, VolumeCurve
 from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
@@ -39,12 +31,7 @@ from lvef.measure.decision import with_decision, with_shortening_warning
 from lvef.measure.image_quality import quality_of_clip, quality_of_stills, quality_with_beats
 from lvef.measure.interval import read_calibration, with_interval
 from lvef.measure.options import MeasureOptions
-from lvef.measure.pair import (
-    check_different_clips,
-    check_different_files,
-    pair_of_stills,
-    patient_warnings,
-)
+from lvef.measure.pair import check_different_clips, check_different_files, pair_of_stills, patient_warnings
 from lvef.measure.predictor import FrameContext, Predictor, TracedFrames
 from lvef.measure.predictors import load_predictor
 from lvef.measure.quality import (

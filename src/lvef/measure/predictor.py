@@ -152,11 +152,7 @@ class Predictor:
         return None
 
     def probabilities(
-        self,
-        frames: FrameArray,
-        box: Box,
-        spacing: PixelGeometry | None,
-        context: FrameContext = ALONE,
+        self, frames: FrameArray, box: Box, spacing: PixelGeometry | None, context: FrameContext = ALONE
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """Class probabilities of each frame ``(classes, size, size)`` and where that square lies in the image.
 

@@ -10,16 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import GeometryError, WeightsError
-from lvef.core.records import (
-    BoolArray,
-    Box,
-    Clip,
-    FloatArray,
-    FrameArray,
-    PixelGeometry,
-    Tracing,
-    aspect_of,
-)
+from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, PixelGeometry, Tracing, aspect_of
 from lvef.core.terms import EF_CLIP, EF_KINDS, SEGMENTATION, VOLUME_TRACE
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS, trace_frames
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
@@ -134,11 +125,7 @@ class SegmentationPredictor(Predictor):
         return fit(frames[:1], place(box, spec.size, clip.spacing), spec.size)
 
     def probabilities(
-        self,
-        frames: FrameArray,
-        box: Box,
-        spacing: PixelGeometry | None,
-        context: FrameContext = ALONE,
+        self, frames: FrameArray, box: Box, spacing: PixelGeometry | None, context: FrameContext = ALONE
     ) -> Iterator[tuple[NDArray[np.float32], Placement]]:
         """See `Predictor.probabilities`."""
         placement = place(box, self.entry.card.input.size, spacing)

@@ -17,14 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lvef.core.errors import QualityRefusal
-from lvef.core.records import (
-    Beat,
-    Clip,
-    CodedWarning,
-    FrameArray,
-    Measurement,
-    Tracing,
-)
+from lvef.core.records import Beat, Clip, CodedWarning, FrameArray, Measurement, Tracing
 from lvef.geometry.simpson import volume_of_tracing
 from lvef.measure.predictor import TracedFrames
 from lvef.measure.shape_checks import doubtful_contours

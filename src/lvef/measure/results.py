@@ -93,12 +93,7 @@ def with_view(measurement: Measurement, view: View) -> Measurement:
     if method.startswith(before):
         method = method_of_view(view) + method.removeprefix(before)
     source = measurement.view_source if measurement.view is view else ViewSource.USER
-    return replace(
-        measurement,
-        view=view,
-        view_source=source,
-        method=method,
-    )
+    return replace(measurement, view=view, view_source=source, method=method)
 
 
 def base_measurement(
@@ -184,11 +179,7 @@ def with_beat(base: Measurement, beat: Beat, options: MeasureOptions, rests_on: 
     method = ", ".join(filter(None, (base.method, rests_on)))
     filled = with_volumes(replace(base, method=method), beat.ef_percent, edv, esv, options)
     return replace(
-        filled,
-        ed_frame=beat.ed_frame,
-        es_frame=beat.es_frame,
-        beats=base.beats or (beat,),
-        beats_averaged=1,
+        filled, ed_frame=beat.ed_frame, es_frame=beat.es_frame, beats=base.beats or (beat,), beats_averaged=1
     )
 
 

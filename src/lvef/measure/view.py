@@ -89,10 +89,7 @@ class FrameViews:
     @property
     def parts(self) -> dict[str, float | None]:
         """What goes to the parts of the image quality."""
-        return {
-            APPEARANCE: float(np.median(self.distance)),
-            APICAL: self.probability(*MEASURABLE_VIEWS),
-        }
+        return {APPEARANCE: float(np.median(self.distance)), APICAL: self.probability(*MEASURABLE_VIEWS)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,11 +250,7 @@ class _FormParser(MultiPartParser):
     """Starlette's parser, with files that go to the upload store instead of the system's temporary folder."""
 
     def __init__(
-        self,
-        headers: Headers,
-        stream: AsyncGenerator[bytes, None],
-        upload_store: UploadStore,
-        max_files: int,
+        self, headers: Headers, stream: AsyncGenerator[bytes, None], upload_store: UploadStore, max_files: int
     ) -> None:
         super().__init__(
             headers, stream, max_files=max_files, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD_BYTES

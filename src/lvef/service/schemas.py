@@ -141,9 +141,7 @@ def _body(media_type: str, schema: dict[str, Any], example: dict[str, Any]) -> d
 
 
 MEASURE_BODY = _body(
-    "multipart/form-data",
-    form_schema(),
-    {"files": ["clip.dcm"], "view": "A4C", "sex": "F", "wait": 30},
+    "multipart/form-data", form_schema(), {"files": ["clip.dcm"], "view": "A4C", "sex": "F", "wait": 30}
 )
 """The form of ``POST /v1/measure``."""
 

@@ -124,8 +124,7 @@ def _read_held_out(run: Path) -> pl.DataFrame:
     path = run / PREDICTIONS_NAME
     try:
         table = pl.read_csv(
-            io.BytesIO(path.read_bytes()),
-            schema_overrides=dict.fromkeys(TABLE_COLUMNS, pl.String()),
+            io.BytesIO(path.read_bytes()), schema_overrides=dict.fromkeys(TABLE_COLUMNS, pl.String())
         )
     except (OSError, pl.exceptions.PolarsError):
         raise DataError(

@@ -28,13 +28,7 @@ from lvef.io.atomic import atomic_path, make_folder, write_text_atomic
 from lvef.models.export import export_segmentation
 from lvef.models.mobilenet import BackboneSegmentation, backbone_state
 from lvef.models.segmentation import SegNet, SegNetConfig
-from lvef.training.animated_stills import (
-    FRAME_RATE_HZ,
-    STORED_SIZE,
-    pairs_of,
-    read_animated,
-    still_squares,
-)
+from lvef.training.animated_stills import FRAME_RATE_HZ, STORED_SIZE, pairs_of, read_animated, still_squares
 from lvef.training.camus_run import (
     CamusRecipe,
     CamusResult,

@@ -26,12 +26,7 @@ from lvef.webapp.sessions import STILLS, STUDY, Item, Session
 from lvef.webapp.view_data import depth_line, pack_frames, reader_view, thumbnail, view_data
 from lvef.webapp.warning_values import plain_text
 
-DOING = {
-    "reading": "reading",
-    "tracing": "tracing",
-    "finding beats": "beats",
-    "reading the EF": "ef",
-}
+DOING = {"reading": "reading", "tracing": "tracing", "finding beats": "beats", "reading the EF": "ef"}
 """What a job does, by the step of `lvef.measure.pipeline`."""
 
 STATES = {Status.REFUSED: "refused", Status.FAILED: "failed"}
@@ -292,10 +287,7 @@ def _looks_swapped(item: Item, m: Measurement) -> bool:
 def _make(measurement: Measurement, data: bytes) -> dict[str, bytes]:
     """All files that are made of a clip."""
     clip = deserialize_clip(data)
-    made = {
-        VIEW_FILE: json.dumps(view_data(measurement, clip)).encode(),
-        FRAMES_FILE: pack_frames(clip),
-    }
+    made = {VIEW_FILE: json.dumps(view_data(measurement, clip)).encode(), FRAMES_FILE: pack_frames(clip)}
     if clip.frames.nbytes > LARGE_CLIP_BYTES:
         del clip
         release_free_memory()

@@ -78,11 +78,7 @@ class Items:
         """
         found = self.store.item(session.id, name)
         if found is None:
-            raise ApiError(
-                404,
-                "not_found",
-                "This result is not here any more: it expired or was forgotten.",
-            )
+            raise ApiError(404, "not_found", "This result is not here any more: it expired or was forgotten.")
         return found
 
     def patient(self, session: Session) -> MeasureOptions:

@@ -59,12 +59,7 @@ class Page:
         self.model_list: list[dict[str, Any]] = []
         """What the page shows of each."""
         self.items = Items(
-            self.jobs,
-            self.store,
-            self.measured,
-            self.uploads_folder,
-            own.measure_options,
-            self.model_weights,
+            self.jobs, self.store, self.measured, self.uploads_folder, own.measure_options, self.model_weights
         )
         self.descriptions = Descriptions(self.items)
         self.downloads = Downloads(self.items)

@@ -70,12 +70,7 @@ class Visitors:
     def set_cookie(self, response: Response, session: Session) -> None:
         """Have the browser keep the id of a session."""
         response.set_cookie(
-            COOKIE,
-            session.id,
-            max_age=round(self._keep_s),
-            path=self._path,
-            httponly=True,
-            samesite="strict",
+            COOKIE, session.id, max_age=round(self._keep_s), path=self._path, httponly=True, samesite="strict"
         )
 
     def welcome(self, request: Request, response: Response) -> None:

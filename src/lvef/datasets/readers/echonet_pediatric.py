@@ -31,13 +31,7 @@ from lvef.datasets.echonet_list import (
     keep_named_rows,
     read_number,
 )
-from lvef.datasets.files import (
-    LINE,
-    drop_duplicate_rows,
-    name_on_disk,
-    read_file_header,
-    read_text_table,
-)
+from lvef.datasets.files import LINE, drop_duplicate_rows, name_on_disk, read_file_header, read_text_table
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress
 from lvef.datasets.volume_tracings import decide_phases, read_contours

@@ -17,14 +17,7 @@ from typing import Any
 
 from lvef.core.errors import DataError
 from lvef.core.terms import DatasetView, Phase, Sex, Split
-from lvef.datasets.files import (
-    EMPTY_CELLS,
-    CsvRow,
-    CsvTable,
-    find_csv,
-    read_csv_table,
-    read_file_header,
-)
+from lvef.datasets.files import EMPTY_CELLS, CsvRow, CsvTable, find_csv, read_csv_table, read_file_header
 from lvef.datasets.findings import ERROR, NOTE, WARNING, FindingKind, Findings
 from lvef.datasets.manifest import BY_NAME
 from lvef.datasets.registry import DatasetReader, ImportResult, Progress, no_progress

@@ -17,13 +17,7 @@ from lvef.core.serialization import read_json
 from lvef.datasets.camus import read_names, read_split
 from lvef.evaluation.metrics import MetricTable, PairedMetric
 from lvef.evaluation.report import listed
-from lvef.evaluation.runner import (
-    CaseRunner,
-    UsedWeights,
-    first_distinct,
-    label_candidates,
-    used_weights,
-)
+from lvef.evaluation.runner import CaseRunner, UsedWeights, first_distinct, label_candidates, used_weights
 from lvef.evaluation.stills.metrics import (
     CARD_METRICS,
     ModelScores,
@@ -38,12 +32,7 @@ from lvef.evaluation.stills.robustness import (
     performance_drops,
     summarise_perturbed,
 )
-from lvef.evaluation.stills.scores import (
-    StillCase,
-    StillResult,
-    find_cases,
-    measure_cases,
-)
+from lvef.evaluation.stills.scores import StillCase, StillResult, find_cases, measure_cases
 from lvef.inference.card import CARD_NAME, CardMetric, experimental_text, patients_sha256
 from lvef.io.atomic import write_text_atomic
 from lvef.measure.options import MeasureOptions
