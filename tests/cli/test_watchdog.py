@@ -254,12 +254,12 @@ def test_processes_of_ray_that_a_command_leaves_are_ended_and_no_others():
             end_all(command.pid)
 
 
-def wait_for(look, is_right, seconds=30):
-    until = time.monotonic() + seconds
-    while not is_right(found := look()):
-        assert time.monotonic() < until, found
+def wait_for(look, is_right, tries=3000):
+    for _ in range(tries):
+        if is_right(found := look()):
+            return found
         time.sleep(0.01)
-    return found
+    raise AssertionError(found)
 
 
 def last_words(leader):
