@@ -50,9 +50,6 @@ STILLS, PERTURBED, ANIMATED, PHANTOMS = SOURCES = "stills", "perturbed stills", 
 ANIMATED_STUDIES, PHANTOM_STUDIES = "animated stills, both views", "phantoms, both views"
 """Sources of biplane studies."""
 
-VIEW_FOLDERS = ((View.A4C, ""), (View.A2C, "-a2c"))
-"""Views of synthetic clips, and what is added to the name of their folder."""
-
 FIT, TEST = "fit", "test"
 """What a case is for. Patients are for the fit, and tested in cross-validation over patients."""
 
@@ -142,16 +139,9 @@ def animated_cases(
     out: Path, root: Path, patients: Sequence[str], seed: int, workers: int, *, studies: bool = False
 ) -> list[Case]:
     """An animated pair of A4C stills a patient, with ``studies`` also both views; made in ``out`` where not there yet."""
-    made = [
-        _made(
-            AnimatedStillsSource(root, ClipOptions(view=view)),
-            animated_stills_tasks(root, patients, 1, "TEST"),
-            out / f"animated-seed{seed}{suffix}",
-            seed,
-            workers,
-        )
-        for view, suffix in VIEW_FOLDERS[: 2 if studies else 1]
-    ]
+    tasks = animated_stills_tasks(root, patients, 1, "TEST")
+    sources = [AnimatedStillsSource(root, ClipOptions(view=view)) for view in _views(studies)]
+    made = _made(sources, tasks, out / f"animated-seed{seed}", seed, workers)
     cases = [
         Case(f"animated {name}", str(clip.parameters["patient"]), ANIMATED, View.A4C, clip=clip)
         for name, clip in made[0].items()
@@ -163,16 +153,9 @@ def phantom_cases(
     out: Path, clips: int, seed: int, part: str, workers: int, *, studies: bool = False
 ) -> list[Case]:
     """A4C phantoms of a seed, with ``studies`` also both views; made in ``out`` where they are not there yet."""
-    made = [
-        _made(
-            PhantomSource(ClipOptions(view=view)),
-            phantom_tasks(clips, seed, "TRAIN" if part == FIT else "TEST"),
-            out / f"phantoms-seed{seed}{suffix}",
-            seed,
-            workers,
-        )
-        for view, suffix in VIEW_FOLDERS[: 2 if studies else 1]
-    ]
+    tasks = phantom_tasks(clips, seed, "TRAIN" if part == FIT else "TEST")
+    sources = [PhantomSource(ClipOptions(view=view)) for view in _views(studies)]
+    made = _made(sources, tasks, out / f"phantoms-seed{seed}", seed, workers)
     cases = [
         Case(f"{name} seed {seed}", f"{name}-seed{seed}", PHANTOMS, View.A4C, part=part, clip=clip)
         for name, clip in made[0].items()
@@ -180,15 +163,17 @@ def phantom_cases(
     return cases + _studies(cases, PHANTOM_STUDIES, *made[1:])
 
 
+def _views(studies: bool) -> tuple[View, ...]:
+    return (View.A4C, View.A2C) if studies else (View.A4C,)
+
+
 def _studies(cases: Sequence[Case], source: str, seconds: Mapping[str, TrueClip] | None = None) -> list[Case]:
     """Biplane studies of the cases whose heart is there in the second view as well."""
-    found = []
-    for case in cases:
-        assert case.clip is not None
-        second = (seconds or {}).get(case.clip.name)
-        if second is not None:
-            found.append(replace(case, name=f"{case.name}, both views", source=source, second=second))
-    return found
+    return [
+        replace(case, name=f"{case.name}, both views", source=source, second=seconds[case.clip.name])
+        for case in cases
+        if seconds and case.clip is not None and case.clip.name in seconds
+    ]
 
 
 def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
@@ -211,7 +196,7 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
         raise DataError(m.reason)
     measured = [m] if case.second is None else [view for view, _ in views.values()]
     if case.clip is not None:
-        clips = (case.clip, case.second)[: len(measured)]
+        clips = [case.clip] if case.second is None else [case.clip, case.second]
         reference = float(np.mean([_true_ef(*pair) for pair in zip(clips, measured, strict=True)]))
     parts = {} if m.quality is None else m.quality.parts
     return SignsResult(
@@ -233,9 +218,8 @@ def measure_case(case: Case, measurer: MeasuresStills) -> SignsResult:
     )
 
 
-def _true_ef(clip: TrueClip | None, m: Measurement) -> float:
+def _true_ef(clip: TrueClip, m: Measurement) -> float:
     """Mean EF of the true beats that a measurement is compared with; NaN where there is none."""
-    assert clip is not None
     times = np.zeros(0) if m.curve is None else m.curve.times_s
     beats, _ = reference_beats(clip, m, times)
     return float(np.mean([beat.plane_ef_percent for beat in beats])) if beats else NAN
@@ -266,10 +250,12 @@ def _measure_stills(case: Case, stills: Sequence[CamusStill], measurer: Measures
 
 
 def _made(
-    source: Source, tasks: Sequence[Task], folder: Path, seed: int, workers: int
-) -> dict[str, TrueClip]:
-    """Clips by name, those that can be evaluated."""
-    synthesize(source, tasks, folder, seed=seed, workers=workers)
-    wanted = {task.name for task in tasks}
-    found = (clip for clip in read_dataset(folder) if clip.name in wanted)
-    return {clip.name: clip for clip in found if clip.beats and not clip.error}
+    sources: Sequence[Source], tasks: Sequence[Task], folder: Path, seed: int, workers: int
+) -> list[dict[str, TrueClip]]:
+    """Clips by name, those that can be evaluated; of the A4C and, where there is a second source, of the A2C."""
+    wanted, made = {task.name for task in tasks}, []
+    for source, of_view in zip(sources, (folder, folder.with_name(f"{folder.name}-a2c")), strict=False):
+        synthesize(source, tasks, of_view, seed=seed, workers=workers)
+        found = (clip for clip in read_dataset(of_view) if clip.name in wanted)
+        made.append({clip.name: clip for clip in found if clip.beats and not clip.error})
+    return made
