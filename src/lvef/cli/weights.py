@@ -22,7 +22,7 @@ from lvef.cli.options import (
     verbosity_options,
     workers_option,
 )
-from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
+from lvef.evaluation.calibration import CalibrationCounts, CalibrationPlan
 from lvef.measure.options import MeasureOptions
 
 if TYPE_CHECKING:

@@ -72,7 +72,10 @@ def exit_code_of(results: Iterable[CaseResult]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class UsedWeights:
-    """A model file that was evaluated, as its card and its runtime describe it; ``patients`` it was evaluated on."""
+    """A model file that was evaluated, as its card and its runtime describe it; ``patients`` it was evaluated on.
+
+    ``shape_sha256`` is that of the shape prior beside it, or empty.
+    """
 
     name: str
     version: str
@@ -82,13 +85,15 @@ class UsedWeights:
     precision: str
     device: str
     patients: int
+    shape_sha256: str = ""
 
 
 def used_weights(predictor: Predictor, patients: int) -> UsedWeights:
     """Card and runtime of a loaded model."""
     card, engine = predictor.entry.card, predictor.engine
     file = (card.name, card.version, card.model_sha256, card.licence)
-    return UsedWeights(*file, engine.backend, engine.precision, engine.device, patients)
+    runtime = (engine.backend, engine.precision, engine.device)
+    return UsedWeights(*file, *runtime, patients, predictor.shape_sha256)
 
 
 def from_plain(kind: type[T], values: Mapping[str, Any]) -> T:
@@ -292,7 +297,11 @@ def settings_key(weights: UsedWeights | None, *evaluating: str) -> str:
         weights: The model as it was used, or None.
         evaluating: Folders or files of this package that evaluate, beside `MEASURING`.
     """
-    network = None if weights is None else (weights.sha256, weights.backend, weights.precision)
+    network = (
+        None
+        if weights is None
+        else (weights.sha256, weights.shape_sha256, weights.backend, weights.precision)
+    )
     digest = _code_digest((*MEASURING, *evaluating))
     return hashlib.sha256(json.dumps([digest, network]).encode()).hexdigest()[:16]
 

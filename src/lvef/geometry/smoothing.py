@@ -249,10 +249,10 @@ def smooth_tracings(
         return list(tracings)
     times = np.asarray(times_s, dtype=np.float64)[there]
     metric = np.array([1.0, aspect])
-    values = _coordinates(found, metric)
+    values = coordinates_of(found, metric)
     trusted = ~outliers(np.array([volume_of_tracing(t) for t in found]), OUTLIER_SIGMAS)
     fitted, enough = local_parabola(times, values, trusted)
-    rebuilt = _tracings(fitted, metric)
+    rebuilt = tracings_of_coordinates(fitted, metric)
     result = list(tracings)
     for frame, tracing, fits in zip(there.tolist(), rebuilt, enough.tolist(), strict=True):
         if fits:
@@ -260,10 +260,14 @@ def smooth_tracings(
     return result
 
 
-def _coordinates(tracings: Sequence[Tracing], metric: FloatArray) -> FloatArray:
+def coordinates_of(tracings: Sequence[Tracing], metric: FloatArray) -> FloatArray:
     """Apex, the two hinge points and the half chords on either side of the axis, ``(n, 6 + 40)``, isotropic.
 
     Sides are those of the axis, not of the image: "left" would jump for a ventricle that lies on its side.
+
+    Args:
+        tracings: ``n`` of them.
+        metric: Width and height of a pixel, ``(2,)``, in any unit.
     """
     apex = np.stack([t.apex for t in tracings]) * metric
     mitral = np.stack([t.mitral for t in tracings]) * metric
@@ -282,8 +286,8 @@ def _normal(apex: FloatArray, mitral: FloatArray) -> FloatArray:
     return np.stack([-along[:, 1], along[:, 0]], axis=1)
 
 
-def _tracings(values: FloatArray, metric: FloatArray) -> list[Tracing]:
-    """Tracings of the coordinates of `_coordinates`."""
+def tracings_of_coordinates(values: FloatArray, metric: FloatArray) -> list[Tracing]:
+    """Tracings of the coordinates of `coordinates_of`."""
     n = len(values)
     apex, mitral = values[:, :2], values[:, 2:6].reshape(-1, 2, 2)
     base = mitral.mean(axis=1)

@@ -351,6 +351,8 @@ def model_hashes(measurer: Measurer) -> tuple[tuple[str, str], ...]:
     hashes |= {name: other.predictor.entry.card.model_sha256 for name, other in others.items() if other}
     if measurer.view_model is not None:
         hashes["view_sha256"] = measurer.view_model.sha256
+    if measurer.predictor.shape_sha256:
+        hashes["shape_sha256"] = measurer.predictor.shape_sha256
     for name, fitted in (("interval_key", measurer.calibration), ("quality_key", measurer.quality_scale)):
         if fitted is not None:
             hashes[name] = settings_key(asdict(fitted))

@@ -108,7 +108,7 @@ def quality_of_stills(
         for (clip, sector), tracing in zip(stills, base.tracings, strict=True)
         if tracing is not None
     ]
-    return _quality(mean_parts(both), traced, base, implausible_shapes(base.tracings, base.spacing), scale)
+    return _quality(mean_parts(both), traced, base, implausible_shapes(traced.tracings, base.spacing), scale)
 
 
 def quality_with_beats(measurement: Measurement) -> Measurement:

@@ -7,6 +7,7 @@ what it means is described in docs/explanation/prediction-interval.md.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,9 @@ from lvef.geometry.categories import (
 )
 from lvef.inference.card import REINSTALL
 from lvef.stats.conformal import distribution, scaled
+
+LOG = logging.getLogger("lvef.measure")
+"""Where a calibration that is not used is warned of."""
 
 INTERVAL_NAME = "interval.json"
 """File name of a calibration beside its model."""
@@ -115,6 +119,8 @@ class Calibration:
     """Coverage by group of cases."""
     schema: str = field(default=SCHEMA)
     """Version of this layout."""
+    shape_sha256: str = ""
+    """Of the shape prior (`lvef.measure.shape_prior`) with which the cases were measured; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +140,12 @@ class Interval:
     probabilities: dict[str, float]
 
 
-def read_calibration(folder: Path) -> Calibration | None:
-    """The calibration beside a model; None where there is none.
+def read_calibration(folder: Path, shape_sha256: str | None = None) -> Calibration | None:
+    """The calibration beside a model; None where there is none, and where it was made with another shape prior.
+
+    Args:
+        folder: Of the model.
+        shape_sha256: Of the shape prior in use, empty without one; None for a calibration with any.
 
     Raises:
         WeightsError: It cannot be read or has another layout.
@@ -148,6 +158,9 @@ def read_calibration(folder: Path) -> Calibration | None:
     sides = {len(values) for values in calibration.quantiles.values()} - {len(calibration.levels)}
     if sides or set(calibration.methods) - set(calibration.quantiles):
         raise WeightsError(f"{path}: has other quantiles than its levels and methods; {remedy}.")
+    if shape_sha256 not in (None, calibration.shape_sha256):
+        LOG.warning("%s was not made with the shape prior in use: EFs get no prediction interval.", path)
+        return None
     return calibration
 
 

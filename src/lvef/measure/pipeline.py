@@ -21,6 +21,7 @@ from lvef.core.records import FROM_BEATS, Clip, CodedWarning, FrameArray, Measur
 from lvef.core.terms import SEGMENTATION, Status, View
 from lvef.geometry.beats import analyse_beats
 from lvef.geometry.smoothing import smooth_tracings
+from lvef.geometry.tracing import volume_curve_of_tracings
 from lvef.inference.catalogue import first_model_of_kind
 from lvef.io.isolation import open_clip, start_ahead
 from lvef.io.timing import with_frame_rate
@@ -101,7 +102,7 @@ class Measurer:
         self.progress: ProgressCallback = _no_progress
         self.predictor: Predictor = load_predictor(self.options)
         self.quality_scale = read_quality_scale(self.predictor.entry)
-        self.calibration = read_calibration(self.predictor.entry.folder)
+        self.calibration = read_calibration(self.predictor.entry.folder, self.predictor.shape_sha256)
         """Of the model's prediction interval; None where it has none."""
         self.view_model: ViewModel | None = load_view_model(self.options)
         self.beat_finder: Measurer | None = self._find_beat_finder(None)
@@ -219,17 +220,21 @@ class Measurer:
             raise RefusalWithCurve(refusal.code, str(refusal), counted) from None
         self.progress(FINDING_BEATS, len(clip.frames), len(clip.frames))
         aspect = clip.pixel_aspect
-        tracings = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
+        drawn = smooth_tracings(traced.tracings, clip.times_s, aspect=aspect)
+        tracings = self.predictor.corrected(drawn, traced.borders, aspect)
         clip, curve = plausible_curve(clip, tracings)
         base = base_measurement(clip, curve, tracings, self.options)
         base = replace(base, notices=(*base.notices, *odd_shapes), counts=dict(traced.counts))
-        odd = implausible_shapes(tracings, clip.spacing)
+        # Whether the model can be trusted is seen on what it drew: a prior makes any contour plausible.
+        odd = implausible_shapes(drawn, clip.spacing)
         base = replace(base, quality=quality_of_clip(clip, sector, traced, base, odd, self.quality_scale))
         base = with_recognised_view(base, view)
         with _refusals_keep(base):
-            check_apical(base.source, base.tracings, odd, base.spacing)
+            check_apical(base.source, drawn, odd, base.spacing)
         if self.options.ed_frame is not None or self.options.es_frame is not None:
-            return self._with_provenance(self._measure_chosen_frames(base, curve, traced, numbers), began)
+            return self._with_provenance(
+                self._measure_chosen_frames(base, curve, traced, odd, numbers), began
+            )
         analysis = analyse_beats(curve, r_wave_times_s=clip.r_wave_times_s, is_smoothed=True)
         rate = analysis.heart_rate_bpm
         rate_warnings = check_heart_rate(clip, rate) or check_systole(clip, analysis.beats, rate)
@@ -250,7 +255,8 @@ class Measurer:
         with _refusals_keep(replace(found, ef_mean_percent=None, ef_sd_percent=None)):
             check_combined(clip.source, found.notices)
             beat = analysis.representative
-            check_shortening(clip.source, curve.length, beat.ed_frame, beat.es_frame)
+            lengths = volume_curve_of_tracings(drawn, clip.times_s, clip.spacing).length
+            check_shortening(clip.source, lengths, beat.ed_frame, beat.es_frame)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 check_torn(clip.source, odd, (beat.ed_frame, beat.es_frame), self.options.thresholds)
@@ -318,9 +324,10 @@ class Measurer:
         view = view_of(self.view_model, stills, pair.source, self.options)
         traced, odd_shapes = self._trace_stills(stills)
         odd_shapes = list(dict.fromkeys([*layout, *odd_shapes]))
-        clip, curve = plausible_curve(pair, traced.tracings)
+        tracings = self.predictor.corrected(traced.tracings, traced.borders, pair.pixel_aspect)
+        clip, curve = plausible_curve(pair, tracings)
         base = replace(
-            base_measurement(clip, curve, traced.tracings, self.options),
+            base_measurement(clip, curve, tracings, self.options),
             status=Status.PARTIAL_CYCLE,
             counts=dict(traced.counts),
             frame_rate_hz=None,
@@ -330,9 +337,9 @@ class Measurer:
         base = replace(base, quality=quality_of_stills(stills, traced, base, self.quality_scale))
         base = with_recognised_view(base, view)
         with _refusals_keep(base):
-            odd = implausible_shapes(base.tracings, clip.spacing)
-            check_apical(base.source, base.tracings, odd, base.spacing)
-        return self._measure_frames(base, curve, traced, (0, 1), "two stills"), clip
+            odd = implausible_shapes(traced.tracings, clip.spacing)
+            check_apical(base.source, traced.tracings, odd, base.spacing)
+        return self._measure_frames(base, curve, traced, odd, (0, 1), "two stills"), clip
 
     def measure_biplane(self, a4c: Path, a2c: Path) -> tuple[Measurement, dict[str, ClipResult]]:
         """Measure both apical views: the biplane result, and each single-plane result by its view."""
@@ -405,7 +412,8 @@ class Measurer:
         tracings = tuple(tracing for part in parts for tracing in part.tracings)
         contact = np.concatenate([part.wall_contact for part in parts])
         certainty = np.concatenate([part.certainty for part in parts])
-        traced = TracedFrames(tracings, contact, parts[0].walls_known, counts, certainty)
+        borders = np.concatenate([part.borders for part in parts])
+        traced = TracedFrames(tracings, contact, parts[0].walls_known, counts, certainty, borders)
         return traced, list(dict.fromkeys(odd_shapes))
 
     def _measure_frames(
@@ -413,23 +421,26 @@ class Measurer:
         base: Measurement,
         curve: VolumeCurve,
         traced: TracedFrames,
+        odd: list[set[str]],
         pair: tuple[int, int],
         rests_on: str,
     ) -> Measurement:
-        """The result of an ED and an ES frame that are known."""
+        """The result of an ED and an ES frame that are known; ``odd`` is what is implausible about each frame."""
         base = with_line_warnings(base, traced, *pair)
-        odd_shapes = check_shapes(
-            implausible_shapes(base.tracings, base.spacing), pair, self.options.thresholds
-        )
-        base = replace(base, notices=(*base.notices, *odd_shapes))
+        base = replace(base, notices=(*base.notices, *check_shapes(odd, pair, self.options.thresholds)))
         # What was counted must not be lost with the result.
         with _refusals_keep(base) if base.counts else nullcontext():
             return with_beat(base, beat_of_frames(curve, *pair, base.source), self.options, rests_on)
 
     def _measure_chosen_frames(
-        self, base: Measurement, curve: VolumeCurve, traced: TracedFrames, numbers: FrameNumbers
+        self,
+        base: Measurement,
+        curve: VolumeCurve,
+        traced: TracedFrames,
+        odd: list[set[str]],
+        numbers: FrameNumbers,
     ) -> Measurement:
-        """The result for an ED and an ES frame that the user chose; ``numbers`` are those of the frames in the file."""
+        """As `_measure_frames`, for frames that the user chose; ``numbers`` are those of the frames in the file."""
         (ed, es), source = self._chosen, base.source
         places = {int(number): place for place, number in enumerate(numbers)}
         if ed is None or es is None:
@@ -447,7 +458,7 @@ class Measurer:
                 )
         notice = CodedWarning("frames_by_hand", f"ED frame {ed} and ES frame {es} were chosen by hand.")
         base = replace(base, status=Status.PARTIAL_CYCLE, notices=(*base.notices, notice))
-        return self._measure_frames(base, curve, traced, (places[ed], places[es]), "two frames by hand")
+        return self._measure_frames(base, curve, traced, odd, (places[ed], places[es]), "two frames by hand")
 
     def _with_provenance(
         self, measurement: Measurement, began: float, single: Mapping[str, ClipResult] | None = None

@@ -16,6 +16,7 @@ from lvef.core.records import BoolArray, Box, Clip, FloatArray, FrameArray, Pixe
 from lvef.inference.catalogue import ModelEntry, find_model, open_model
 from lvef.inference.session import EngineInfo
 from lvef.measure.options import MeasureOptions
+from lvef.measure.shape_prior import N_COORDINATES, N_FEATURES, ShapePrior
 from lvef.transforms.frames import Placement
 from lvef.transforms.sector import Sector
 from lvef.transforms.spec import ClipSpec
@@ -64,6 +65,8 @@ class TracedFrames:
         walls_known: Whether the network marks walls at all.
         counts: How often its output broke a rule before any guard acted, by name; see `lvef.core.records.Measurement`.
         certainty: ``(n,)`` of the model along the cavity's border, 0-1; NaN where not looked at.
+        borders: How well the border can be seen (`lvef.measure.shape_prior.border_features`), one array a frame; NaN where
+            not looked at, and empty of a model that draws lines.
     """
 
     tracings: tuple[Tracing | None, ...]
@@ -71,6 +74,7 @@ class TracedFrames:
     walls_known: bool = True
     counts: Mapping[str, int] = field(default_factory=dict)
     certainty: FloatArray = field(default_factory=lambda: np.array([np.nan]))
+    borders: FloatArray = field(default_factory=lambda: np.empty((0, N_COORDINATES, N_FEATURES)))
 
     @property
     def traced(self) -> BoolArray:
@@ -113,6 +117,12 @@ class Predictor:
     KINDS: ClassVar[tuple[str, ...]] = ()
     """Kinds of cards that this class runs."""
 
+    shape_prior: ShapePrior | None = None
+    """Corrects its contours where the wall cannot be seen; None of a model without one."""
+
+    looks_at_borders: bool = False
+    """Whether it says how well borders can be seen: where it has a shape prior, and where one is to be fitted."""
+
     def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
         self.entry: ModelEntry = entry or find_model(options.weights)
         if self.entry.card.kind not in self.KINDS:
@@ -124,6 +134,19 @@ class Predictor:
             self.entry, backend=options.backend, precision=options.precision, threads=options.threads
         )
         self.engine: EngineInfo = self._session.describe()
+
+    @property
+    def shape_sha256(self) -> str:
+        """SHA-256 of the file of its shape prior; empty without one."""
+        return "" if self.shape_prior is None else self.shape_prior.sha256
+
+    def corrected(
+        self, tracings: Sequence[Tracing | None], borders: FloatArray, aspect: float
+    ) -> list[Tracing | None]:
+        """Tracings with the shape prior of the model, where it has one; see `ShapePrior.correct`."""
+        if self.shape_prior is None:
+            return list(tracings)
+        return self.shape_prior.correct(tracings, borders, aspect)
 
     @property
     def structures(self) -> tuple[str, ...]:

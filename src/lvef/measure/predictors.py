@@ -15,7 +15,7 @@ from lvef.core.terms import EF_CLIP, EF_KINDS, SEGMENTATION, VOLUME_TRACE
 from lvef.geometry.tracing import MIN_AXIS_PX, N_DISKS, trace_frames
 from lvef.geometry.volume_tracing import tracing_of_volume_tracing, volume_tracing_defects
 from lvef.inference.card import CLASSES, experimental_text
-from lvef.inference.catalogue import SPATIAL, TEMPORAL, find_model, measuring_models
+from lvef.inference.catalogue import SPATIAL, TEMPORAL, ModelEntry, find_model, measuring_models
 from lvef.inference.session import Batch
 from lvef.measure.options import MeasureOptions
 from lvef.measure.predictor import (
@@ -29,6 +29,7 @@ from lvef.measure.predictor import (
     prefetch,
 )
 from lvef.measure.quality import border_certainty, wall_contact
+from lvef.measure.shape_prior import N_COORDINATES, N_FEATURES, border_features, read_shape_prior
 from lvef.transforms.frames import (
     LEVEL_FRAMES,
     ClipFrames,
@@ -58,6 +59,9 @@ OTHER_PHASE = -1
 
 CONTACT_EVERY = 4
 """Frames between two looks at the wall around the cavity, and at the certainty along its border."""
+
+BORDERS_EVERY = 2
+"""Frames between two looks at how well the border can be seen at each coordinate."""
 
 
 MAX_OFF_AXIS = N_DISKS // 2
@@ -91,6 +95,11 @@ class SegmentationPredictor(Predictor):
     """A segmentation network, ready to trace frames."""
 
     KINDS = (SEGMENTATION,)
+
+    def __init__(self, options: MeasureOptions, entry: ModelEntry | None = None) -> None:
+        super().__init__(options, entry)
+        self.shape_prior = read_shape_prior(self.entry) if self.walls_known else None
+        self.looks_at_borders = self.shape_prior is not None
 
     @property
     def structures(self) -> tuple[str, ...]:
@@ -204,6 +213,9 @@ class SegmentationPredictor(Predictor):
         tracings: list[Tracing | None] = []
         contact = np.full(len(frames if context.only is None else context.only), np.nan)
         certainty = contact.copy()
+        borders = np.full((len(contact), N_COORDINATES, N_FEATURES), np.nan)
+        numbers = list(range(len(frames)) if context.only is None else context.only)
+        gamma = self._gamma(frames, placement, context)
         for batch in self.batches(frames, placement, context):
             first = len(tracings)
             tracings += traces_in_image(batch, placement, spacing)
@@ -214,7 +226,17 @@ class SegmentationPredictor(Predictor):
                 if self.walls_known:
                     contact[first + i] = wall_contact(batch[i])
                 certainty[first + i] = border_certainty(batch[i])
-        return TracedFrames(tuple(tracings), contact, self.walls_known, certainty=certainty)
+            for i in range(-first % BORDERS_EVERY, len(batch) if self.looks_at_borders else 0, BORDERS_EVERY):
+                tracing = tracings[first + i]
+                if tracing is not None:
+                    grey = self._grey(frames[numbers[first + i]], placement, gamma)
+                    borders[first + i] = border_features(batch[i], grey, tracing, placement)
+        return TracedFrames(tuple(tracings), contact, self.walls_known, certainty=certainty, borders=borders)
+
+    def _grey(self, frame: FrameArray, placement: Placement, gamma: float) -> NDArray[np.float32]:
+        """One frame as bright as the network sees it, ``(size, size)`` 0-1."""
+        [square] = fit(frame[None], placement, self.entry.card.input.size)
+        return np.asarray((square.reshape(square.shape[-2:]) / 255.0) ** gamma, dtype=np.float32)
 
     def _unmirrored(
         self, batch: NDArray[np.float32], mirrored: Sequence[int]

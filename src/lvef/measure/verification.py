@@ -11,6 +11,7 @@ from lvef.core.errors import LvefError, WeightsError
 from lvef.inference.card import CARD_NAME, read_card
 from lvef.inference.catalogue import ModelEntry, check_hash, input_shapes, open_model, output_shapes
 from lvef.measure.interval import INTERVAL_NAME, read_calibration
+from lvef.measure.shape_prior import SHAPE_NAME, read_shape_prior
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +50,18 @@ def verify_model(folder: Path, backend: str = "auto") -> Verification:
         checked.append("hash")
         _run_on_zeros(entry, backend)
         checked.append("inference")
+        prior = read_shape_prior(entry)
+        if (folder / SHAPE_NAME).is_file():
+            if prior is None:
+                raise WeightsError(f"{folder / SHAPE_NAME}: is of another model file; fit it to this one.")
+            checked.append(SHAPE_NAME)
         if (folder / INTERVAL_NAME).is_file():
             calibration = read_calibration(folder)
-            if calibration is not None and calibration.model_sha256 != card.model_sha256:
+            made_for = calibration and (calibration.model_sha256, calibration.shape_sha256)
+            if made_for and made_for != (card.model_sha256, prior.sha256 if prior else ""):
+                other = "model file" if made_for[0] != card.model_sha256 else "shape prior"
                 raise WeightsError(
-                    f"{folder / INTERVAL_NAME}: is of another model file; run lvef weights calibrate."
+                    f"{folder / INTERVAL_NAME}: is of another {other}; run lvef weights calibrate."
                 )
             checked.append(INTERVAL_NAME)
     except LvefError as error:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lvef.core.errors import DataError
+from lvef.evaluation.calibration import CalibrationCounts, CalibrationPlan
 from lvef.evaluation.calibration.cases import (
     ANIMATED,
     ANIMATED_STUDIES,
@@ -19,7 +20,6 @@ from lvef.evaluation.calibration.cases import (
     SignsResult,
 )
 from lvef.evaluation.calibration.fit import FitSettings, cross_validate, fit, usable
-from lvef.evaluation.calibration.plan import CalibrationCounts, CalibrationPlan
 from lvef.evaluation.calibration.run import COVERAGE_CSV, RISK_PNG, SIGNS_CSV, calibrate, coverage_metrics
 from lvef.measure.interval import BIPLANE, CLIP, FOREIGN, Calibration
 from lvef.measure.interval import STILLS as STILLS_METHOD

@@ -16,6 +16,7 @@ from lvef.core.records import FloatArray
 from lvef.core.runner import Progress
 from lvef.core.serialization import csv_text
 from lvef.datasets.camus import read_names
+from lvef.evaluation.calibration import CalibrationPlan
 from lvef.evaluation.calibration.cases import (
     ANIMATED,
     ANIMATED_STUDIES,
@@ -34,7 +35,6 @@ from lvef.evaluation.calibration.cases import (
     still_cases,
 )
 from lvef.evaluation.calibration.fit import FitSettings, Predicted, cross_validate, fit, usable
-from lvef.evaluation.calibration.plan import CalibrationPlan
 from lvef.evaluation.metrics import EF_POINTS, LEVEL, Metric, MetricRow, bootstrap_metrics
 from lvef.evaluation.plots.curves import risk_coverage_png
 from lvef.evaluation.report import EvaluationReport, Plot, Section, Table, settings_of
@@ -347,6 +347,7 @@ def run_calibration(
         model_sha256=entry.card.model_sha256,
         measured_with=f"{used.name} {used.version} of the run {plan.run.name}",
         measured_with_sha256=used.model_sha256,
+        shape_sha256=measurer.predictor.shape_sha256,
         level=INTERVAL_LEVEL,
         methods=(),
         below={},

@@ -298,7 +298,15 @@ def _segment(
         frames, box, still.spacing, FrameContext(other=square)
     )
     labels = labels_in_image(probability, placement, still.mask.shape)
-    return labels, trace_in_image(probability, placement, still.spacing)
+    if predictor.shape_prior is None or context is None:
+        return labels, trace_in_image(probability, placement, still.spacing)
+    # Both phases say what the contour of each is, as `lvef measure` has it.
+    own_square = predictor.square(clip, sector)
+    shown = (frames, box, square), (*predictor.shown(*context), own_square)
+    traced = [predictor.trace(f, b, still.spacing, FrameContext(other=s)) for f, b, s in shown]
+    tracings = [tracing for one in traced for tracing in one.tracings]
+    borders = np.concatenate([one.borders for one in traced])
+    return labels, predictor.shape_prior.correct(tracings, borders, clip.pixel_aspect)[0]
 
 
 def expert_volume(still: CamusStill) -> float:
@@ -322,11 +330,12 @@ def score_perturbed(
 ) -> StillScore:
     """Score a perturbed still, with its other phase perturbed too; its EF reference stays that of the unperturbed mask."""
     # Models of one frame would not look at it.
-    context = _perturb(other, change) if other is not None and predictor.sees_other_phase else None
-    return segment_and_score(predictor, _perturb(still, change), other=context, clean=clean)[0]
+    context = perturb(other, change) if other is not None and predictor.sees_other_phase else None
+    return segment_and_score(predictor, perturb(still, change), other=context, clean=clean)[0]
 
 
-def _perturb(still: CamusStill, change: Perturbation) -> CamusStill:
+def perturb(still: CamusStill, change: Perturbation) -> CamusStill:
+    """A still under a perturbation, image and labels."""
     # The same still gets the same grain in every run and for every model.
     rng = np.random.default_rng(zlib.crc32(f"{still.patient} {still.view} {still.phase}".encode()))
     image, mask = change(still.image, still.mask, rng)
