@@ -159,20 +159,12 @@ def border_features(
     cavity, wall, light = (
         cv2.remap(image, at[..., 0], at[..., 1], cv2.INTER_LINEAR) for image in (*probability[1:3], grey)
     )
-    middle = REACH_PX
-    features = np.stack(
-        [
-            cavity[:, middle - 3] - cavity[:, middle + 3],
-            wall[:, middle + 1 :].mean(axis=1),
-            light[:, middle + 1 :].mean(axis=1) - light[:, :middle].mean(axis=1),
-            light[:, middle + 1 :].mean(axis=1),
-            wall[:, middle + 1 :].max(axis=1),
-            np.abs(np.gradient(cavity, axis=1)).max(axis=1),
-            light.max(axis=1),
-        ],
-        axis=1,
-    )
-    return np.asarray(features[_POINT_OF_COORDINATE], dtype=np.float32)
+    change = cavity[:, REACH_PX - 3] - cavity[:, REACH_PX + 3]
+    steepest = np.abs(np.gradient(cavity, axis=1)).max(axis=1)
+    outside, wall = light[:, REACH_PX + 1 :].mean(axis=1), wall[:, REACH_PX + 1 :]
+    contrast = outside - light[:, :REACH_PX].mean(axis=1)
+    seen = change, wall.mean(axis=1), contrast, outside, wall.max(axis=1), steepest, light.max(axis=1)
+    return np.asarray(np.stack(seen, axis=1)[_POINT_OF_COORDINATE], dtype=np.float32)
 
 
 def design(features: FloatArray, mean: FloatArray, sd: FloatArray) -> FloatArray:
@@ -225,9 +217,8 @@ def read_shape_prior(entry: ModelEntry) -> ShapePrior | None:
         if not (fits and all(np.isfinite(array).all() for array in arrays.values())):
             raise ValueError("an array is of another shape")
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise WeightsError(
-            f"{path}: is no shape prior ({error}); one made for this model was expected. {REINSTALL}"
-        ) from None
+        problem = f"{path}: is no shape prior ({error}); one made for this model was expected"
+        raise WeightsError(f"{problem}. {REINSTALL}.") from None
     if owner != entry.card.model_sha256:
         LOG.warning(
             "%s lies beside a model that it was not made for: contours are not corrected by it.", SHAPE_NAME
