@@ -20,7 +20,8 @@ class FakeMeasurer:
         self.asked: list[tuple[str, ...]] = []
         card = SimpleNamespace(name="fake", version="1", model_sha256="ab" * 32, licence="CC0-1.0")
         engine = SimpleNamespace(backend="openvino", precision="f32", device="Test CPU")
-        self.predictor = SimpleNamespace(entry=SimpleNamespace(card=card), engine=engine, structures=())
+        entry = SimpleNamespace(card=card)
+        self.predictor = SimpleNamespace(entry=entry, engine=engine, structures=(), shape_sha256="")
         self.beat_finder = self.second = self.view_model = self.calibration = self.quality_scale = None
         FakeMeasurer.made.append(self)
 

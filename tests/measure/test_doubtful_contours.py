@@ -44,6 +44,9 @@ class _Drawn:
     def shown(self, clip, sector):
         return clip.frames, sector.box
 
+    def corrected(self, tracings, borders, aspect):
+        return tracings
+
     def trace(self, frames, box, spacing, context, *, seen=None):
         tracings = tuple(ellipse_tracing((160.0, 120.0), (30 * s, 60 * s)) for s in self._size)
         return TracedFrames(tracings, np.full(len(frames), self._contact), True, {})

@@ -287,7 +287,12 @@ def _normal(apex: FloatArray, mitral: FloatArray) -> FloatArray:
 
 
 def tracings_of_coordinates(values: FloatArray, metric: FloatArray) -> list[Tracing]:
-    """Tracings of the coordinates of `coordinates_of`."""
+    """Tracings of the coordinates of `coordinates_of`.
+
+    Args:
+        values: ``(n, 46)``.
+        metric: As for `coordinates_of`.
+    """
     n = len(values)
     apex, mitral = values[:, :2], values[:, 2:6].reshape(-1, 2, 2)
     base = mitral.mean(axis=1)
