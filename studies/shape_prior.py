@@ -48,8 +48,8 @@ HIDDEN = ("sector shadow", "wall drop-out")
 CONTRACTIONS = (0.05, 0.4, 0.8, 1.2, 1.6, 2.0)
 """Every expert pair stands for hearts that contract so many times as much: the prior prefers no EF."""
 
-RIDGE, SHRINKAGE, SHARE, FURTHER = 1e-5, 0.1, 0.5, 1.0
-"""Added to the prior's variances; weight of the diagonal in the error's covariances; the last two as in `ShapePrior`."""
+RIDGE, SHRINKAGE, SHARE = 1e-5, 0.1, 0.5
+"""Added to the prior's variances; weight of the diagonal in the error's covariances; `ShapePrior.share`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,7 +152,7 @@ def fit(unchanged: Cases, changed: Cases, hidden: Cases) -> ShapePrior:
     size = np.sqrt(np.diag(correlation))
     correlation = (1 - SHRINKAGE) * correlation / np.outer(size, size) + SHRINKAGE * np.eye(len(size))
     covariance = np.cov(shapes.T) + RIDGE * np.eye(shapes.shape[1])
-    return ShapePrior(shapes.mean(axis=0), covariance, noise, correlation, mean, sd, weights, SHARE, FURTHER)
+    return ShapePrior(shapes.mean(axis=0), covariance, noise, correlation, mean, sd, weights, SHARE)
 
 
 def _fit_variance(regressors: FloatArray, squares: FloatArray) -> FloatArray:
@@ -206,7 +206,6 @@ def write(prior: ShapePrior, path: Path, model_sha256: str, command: str) -> Non
         "feature_sd",
         "weights",
         "share",
-        "further",
     )
     held: dict[str, Any] = {name: np.asarray(getattr(prior, name), np.float32) for name in names}
     held |= {"model_sha256": model_sha256, "licence": LICENCE, "citation": CITATION, "command": command}

@@ -110,7 +110,7 @@ def test_a_fitted_prior_has_proper_covariances_and_comes_back_from_its_file(entr
         assert np.linalg.eigvalsh(matrix).min() > 0
     read = read_shape_prior(entry)
     assert read.covariance == pytest.approx(prior().covariance, rel=1e-5)
-    assert (read.share, read.further) == (prior().share, prior().further)
+    assert read.share == prior().share
     with np.load(entry.folder / SHAPE_NAME, allow_pickle=False) as file:
         assert str(file["licence"]) == entry.card.licence
         assert "Leclerc" in str(file["citation"])
@@ -248,7 +248,7 @@ def test_a_prior_of_another_model_is_not_used_and_said(entry, caplog):
         ),
         lambda entry: rewrite(entry, mean=[0.0, 1.0]),
         lambda entry: rewrite(entry, noise=np.full((92, 92), np.nan)),
-        lambda entry: rewrite(entry, further="much"),
+        lambda entry: rewrite(entry, share="much"),
         lambda entry: np.savez(entry.folder / SHAPE_NAME, mean=np.zeros(92)),
         lambda entry: np.savez(entry.folder / SHAPE_NAME, mean=np.array([{}], dtype=object)),
     ],

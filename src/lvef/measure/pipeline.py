@@ -255,8 +255,10 @@ class Measurer:
         with _refusals_keep(replace(found, ef_mean_percent=None, ef_sd_percent=None)):
             check_combined(clip.source, found.notices)
             beat = analysis.representative
-            lengths = volume_curve_of_tracings(drawn, clip.times_s, clip.spacing).length
-            check_shortening(clip.source, lengths, beat.ed_frame, beat.es_frame)
+            as_drawn = (
+                curve if tracings is drawn else volume_curve_of_tracings(drawn, clip.times_s, clip.spacing)
+            )
+            check_shortening(clip.source, as_drawn.length, beat.ed_frame, beat.es_frame)
             if self.predictor.gives_masks:
                 # Lines that leave their place are counted by themselves (`lvef.geometry.volume_tracing`).
                 check_torn(clip.source, odd, (beat.ed_frame, beat.es_frame), self.options.thresholds)

@@ -142,10 +142,10 @@ class Predictor:
 
     def corrected(
         self, tracings: Sequence[Tracing | None], borders: FloatArray, aspect: float
-    ) -> list[Tracing | None]:
-        """Tracings with the shape prior of the model, where it has one; see `ShapePrior.correct`."""
+    ) -> Sequence[Tracing | None]:
+        """Tracings with the shape prior of the model, the same ones without it; see `ShapePrior.correct`."""
         if self.shape_prior is None:
-            return list(tracings)
+            return tracings
         return self.shape_prior.correct(tracings, borders, aspect)
 
     @property

@@ -215,7 +215,7 @@ class SegmentationPredictor(Predictor):
         certainty = contact.copy()
         borders = np.full((len(contact), N_COORDINATES, N_FEATURES), np.nan)
         numbers = list(range(len(frames)) if context.only is None else context.only)
-        gamma = self._gamma(frames, placement, context)
+        gamma = self._gamma(frames, placement, context) if self.looks_at_borders else 1.0
         for batch in self.batches(frames, placement, context):
             first = len(tracings)
             tracings += traces_in_image(batch, placement, spacing)

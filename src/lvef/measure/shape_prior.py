@@ -68,7 +68,6 @@ class ShapePrior:
         feature_sd: ``(N_FEATURES,)``.
         weights: ``(10 + 2 N_FEATURES,)`` logarithm of the error's variance: group, features, their squares.
         share: Part of ``noise`` that is the model's: the experts' own scatter is in it as well.
-        further: What the further variance is multiplied with.
         sha256: Of the file.
     """
 
@@ -80,7 +79,6 @@ class ShapePrior:
     feature_sd: FloatArray
     weights: FloatArray
     share: float
-    further: float
     sha256: str = ""
 
     def change(self, observed: FloatArray, features: FloatArray) -> FloatArray:
@@ -96,7 +94,7 @@ class ShapePrior:
         sharp = np.sqrt(np.minimum(variance / usual, 1))
         further = np.sqrt(np.maximum(variance - usual, 0))
         noise = self.share * self.noise * np.outer(sharp, sharp)
-        noise += self.further * self.correlation * np.outer(further, further)
+        noise += self.correlation * np.outer(further, further)
         return np.asarray(noise @ np.linalg.solve(self.covariance + noise, self.mean - observed))
 
     def correct(
@@ -212,7 +210,7 @@ def read_shape_prior(entry: ModelEntry) -> ShapePrior | None:
             held: dict[str, Any] = {name: file[name] for name in file.files}
         owner = str(held["model_sha256"])
         arrays = {name: held[name].astype(np.float64) for name in _SHAPES}
-        share, further = float(held["share"]), float(held["further"])
+        share = float(held["share"])
         fits = all(arrays[name].shape == shape for name, shape in _SHAPES.items())
         if not (fits and all(np.isfinite(array).all() for array in arrays.values())):
             raise ValueError("an array is of another shape")
@@ -224,7 +222,7 @@ def read_shape_prior(entry: ModelEntry) -> ShapePrior | None:
             "%s lies beside a model that it was not made for: contours are not corrected by it.", SHAPE_NAME
         )
         return None
-    return ShapePrior(**arrays, share=share, further=further, sha256=hashlib.sha256(data).hexdigest())
+    return ShapePrior(**arrays, share=share, sha256=hashlib.sha256(data).hexdigest())
 
 
 _M = 2 * N_COORDINATES
